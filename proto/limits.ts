@@ -1,0 +1,22 @@
+/** The numbers of the protocol that both sides must agree on. Everything an operator may change is configuration. */
+
+/** A stream's name: what clients may choose, and all a router ever generates. */
+export const STREAM_ID_PATTERN = /^[A-Za-z0-9_.:-]{1,128}$/;
+
+/** Largest WebSocket message a router accepts unless it is configured otherwise, in bytes. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/** Longest text of an alert, in UTF-16 code units. */
+export const MAX_ALERT_TEXT_LENGTH = 4_096;
+
+/**
+ * Deepest nesting of `metadata`. Both encodings recurse over it: without a limit 16 MiB of `[` would reach the stack's
+ * end inside the encoder instead of getting an answer.
+ */
+export const MAX_METADATA_DEPTH = 32;
+
+/**
+ * Largest control message, and most that a `video-frame` may carry beside its `data`, in bytes. Decoded values take up to
+ * thirty times the space of their bytes (`[[],[],…`), so 16 MiB of them would cost half a gigabyte of heap.
+ */
+export const MAX_CONTROL_BYTES = 1024 * 1024;

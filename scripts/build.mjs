@@ -1,0 +1,47 @@
+// Compiles what changed since the last build, and nothing when nothing did. An installation without the compiler (production,
+// `npm ci --omit=dev`) runs the build it was shipped with.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+const STAMP = 'dist/.built';
+const SOURCES = [
+  'src',
+  'proto',
+  'bench',
+  'tests/test-client.ts',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
+
+process.chdir(dirname(import.meta.dirname));
+
+function newestMs(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestMs(join(path, name))));
+}
+
+function compiler() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+  } catch {
+    return undefined;
+  }
+}
+
+const builtMs = existsSync(STAMP) ? statSync(STAMP).mtimeMs : 0;
+const tsc = compiler();
+if (tsc === undefined && builtMs === 0) {
+  process.stderr.write(
+    'Nothing is built yet, and the compiler is not installed: run `npm ci && npm run build` first.\n',
+  );
+  process.exit(1);
+}
+if (tsc !== undefined && SOURCES.some((path) => existsSync(path) && newestMs(path) > builtMs)) {
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+  writeFileSync(STAMP, '');
+}

@@ -1,0 +1,155 @@
+import { App, type us_listen_socket, us_socket_local_port } from 'uWebSockets.js';
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { v7 as uuidV7 } from 'uuid';
+import type { Encoded, Encoding } from '../proto/codec.ts';
+import { parseReportedAlert } from '../proto/codec.ts';
+import { createSessions } from './auth/sessions.ts';
+import type { AuthConfig, Config } from './config.ts';
+import { serveHttp } from './gateways/http/gateway.ts';
+import { loadPages } from './gateways/http/pages.ts';
+import { WebSocketGateway } from './gateways/websocket/gateway.ts';
+import { asLog } from './log.ts';
+import { MlFeed } from './ml/feed.ts';
+import { createHttpTransport } from './ml/http-transport.ts';
+import { PROJECT_FOLDER } from './project.ts';
+import type { Clock, FrameTap, SessionVerifier } from './router/ports.ts';
+import { createRouter } from './router/router.ts';
+import { connectionStats, trafficStats } from './router/snapshot.ts';
+
+/** How often time passes for streams: quiet ones, and ends of grace. */
+const TICK_MS = 250;
+/** A drain ends within 10 s; this leaves the rest for the ML service and the database. */
+const DRAIN_DEADLINE_MS = 7_000;
+const ML_CLOSE_DEADLINE_MS = 1_000;
+
+const systemClock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
+const noTap: FrameTap = { wants: () => false, take: () => undefined, drop: () => undefined };
+
+/** A router that serves. */
+export interface RunningApp {
+  readonly port: number;
+  /** Stops accepting, sends everybody away in order, and lets go of everything it holds. Ends within 10 s. */
+  drain(): Promise<void>;
+}
+
+/** The composition root: builds every part with explicit arguments, and listens. `config.PORT` 0 takes any free port. */
+export async function startApp(config: Config, auth: AuthConfig, logger: Logger): Promise<RunningApp> {
+  const log = asLog(logger);
+  const clock = systemClock;
+  const app = App();
+
+  const pool = new pg.Pool({
+    connectionString: auth.databaseUrl,
+    max: 10,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 5_000,
+  });
+  // Without a listener a lost idle connection would end the process; the pool replaces it by itself.
+  pool.on('error', (error) => log('warn', { cause: error.message }, 'database connection lost'));
+  const sessions: SessionVerifier = createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log });
+
+  const ml = config.ML_SERVICE_URL === undefined ? undefined : createMlFeed(config, config.ML_SERVICE_URL, clock);
+  const router = createRouter({
+    publisher: {
+      publishFrame: (topic: string, frame: Encoded, encoding: Encoding) => {
+        app.publish(topic, frame, encoding === 'msgpack', false);
+      },
+    },
+    tap: ml ?? noTap,
+    clock,
+    defer: setImmediate,
+    log,
+    limits: {
+      maxFps: config.STREAM_MAX_FPS,
+      maxBytesPerSecond: config.STREAM_MAX_BYTES_PER_SECOND,
+      maxMessageBytes: config.MAX_PAYLOAD_BYTES,
+    },
+    graceMs: config.STREAM_GRACE_MS,
+    access: config.STREAM_ACCESS,
+    newStreamId: () => `stream_${randomBytes(16).toString('hex')}`,
+    newAlertId: () => uuidV7(),
+  });
+
+  const webSockets = new WebSocketGateway(app, {
+    router,
+    sessions,
+    clock,
+    log,
+    maxMessageBytes: config.MAX_PAYLOAD_BYTES,
+    maxBackpressureBytes: config.VIEWER_BACKPRESSURE_BYTES,
+    allowedOrigins: config.allowedOrigins,
+  });
+  let draining = false;
+  serveHttp(app, {
+    connectionStats: () => connectionStats(router, webSockets.connectionCount),
+    detailedStats: () => ({
+      ...trafficStats(router),
+      ml: ml?.stats ?? null,
+      process: { uptimeSeconds: Math.round(process.uptime()), residentBytes: process.memoryUsage.rss() },
+    }),
+    isReady: () => !draining,
+    pages: loadPages(new URL('src/dashboard/', PROJECT_FOLDER)),
+    webSocketPaths: ['/streams/register', '/streams/subscribe'],
+  });
+
+  const listenSocket = await listen(config.host, config.PORT);
+  const ticks = setInterval(() => router.streams.tick(), TICK_MS);
+
+  return {
+    port: us_socket_local_port(listenSocket),
+    async drain() {
+      draining = true;
+      await webSockets.drain(DRAIN_DEADLINE_MS);
+      clearInterval(ticks);
+      app.close();
+      if (ml !== undefined) await atMost(ML_CLOSE_DEADLINE_MS, ml.close());
+      await atMost(ML_CLOSE_DEADLINE_MS, pool.end());
+    },
+  };
+
+  function createMlFeed({ ...settings }: Config, url: string, feedClock: Clock): MlFeed {
+    return new MlFeed({
+      transport: createHttpTransport({
+        url,
+        protocol: settings.ML_PROTOCOL,
+        batchSize: settings.ML_BATCH_SIZE,
+        maxInFlight: settings.ML_MAX_IN_FLIGHT,
+        timeoutMs: settings.ML_TIMEOUT_MS,
+      }),
+      clock: feedClock,
+      log,
+      after: (delayMs, action) => {
+        const timer = setTimeout(action, delayMs);
+        return () => clearTimeout(timer);
+      },
+      onAlert: (alert) => router.alerts.fromService(parseReportedAlert(alert)),
+      fps: settings.ML_FPS,
+      batchWaitMs: settings.ML_BATCH_WAIT_MS,
+      maxInFlight: settings.ML_MAX_IN_FLIGHT,
+      maxAgeMs: settings.ML_MAX_AGE_MS,
+    });
+  }
+
+  function listen(host: string, port: number): Promise<us_listen_socket> {
+    return new Promise((resolve, reject) => {
+      app.listen(host, port, (socket) => {
+        if (socket) resolve(socket);
+        else
+          reject(
+            new Error(`cannot listen on ${host}:${port}: the port is taken, or the address is not this machine's`),
+          );
+      });
+    });
+  }
+}
+
+async function atMost(deadlineMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, deadlineMs);
+  });
+  await Promise.race([work, deadline]);
+  clearTimeout(timer);
+}

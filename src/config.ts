@@ -1,0 +1,105 @@
+import * as z from 'zod';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../proto/limits.ts';
+
+const MIB = 1024 * 1024;
+
+function integer(min: number, max: number, fallback: number) {
+  return z.coerce.number().int().min(min).max(max).default(fallback);
+}
+
+function httpUrl() {
+  return z.url({ protocol: /^https?$/, error: 'must be a URL that starts with http:// or https://' });
+}
+
+/** Every variable the router reads, with its meaning for `.env.example` and the README; a test holds the three together. */
+const environment = z.object({
+  PORT: integer(0, 65_535, 3000),
+  HOST: z.string().optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that starts with postgresql://' })
+    .optional(),
+  BETTER_AUTH_SECRET: z.string().optional(),
+  BETTER_AUTH_URL: httpUrl().optional(),
+  ALLOWED_ORIGINS: z
+    .string()
+    .transform((list) => list.split(',').map((origin) => origin.trim()))
+    .pipe(z.array(httpUrl()))
+    .optional(),
+  STREAM_ACCESS: z.enum(['owner', 'authenticated']).default('owner'),
+
+  MAX_PAYLOAD_BYTES: integer(1024, 1024 * MIB, DEFAULT_MAX_MESSAGE_BYTES),
+  VIEWER_BACKPRESSURE_BYTES: integer(16 * 1024, 1024 * MIB, MIB),
+  STREAM_MAX_FPS: integer(1, 1000, 60),
+  STREAM_MAX_BYTES_PER_SECOND: integer(1024, 16 * 1024 * MIB, 64 * MIB),
+  STREAM_GRACE_MS: integer(0, 3_600_000, 15_000),
+
+  ML_SERVICE_URL: httpUrl().optional(),
+  ML_PROTOCOL: z.enum(['auto', 'batch', 'single']).default('auto'),
+  ML_FPS: z.coerce.number().positive().max(1000).default(5),
+  ML_BATCH_SIZE: integer(1, 256, 16),
+  ML_BATCH_WAIT_MS: integer(0, 10_000, 25),
+  ML_MAX_IN_FLIGHT: integer(1, 256, 4),
+  ML_MAX_AGE_MS: integer(1, 60_000, 1000),
+  ML_TIMEOUT_MS: integer(1, 600_000, 5000),
+});
+
+type Environment = z.infer<typeof environment>;
+
+/** Names of all variables, for the tests of the documentation. */
+export const ENVIRONMENT_VARIABLES: readonly string[] = Object.keys(environment.shape);
+
+/** Where sessions are looked up; undefined in demo mode, until the demo has made a place. */
+export interface AuthConfig {
+  databaseUrl: string;
+  secret: string;
+  baseUrl: string;
+}
+
+type Derived = 'DATABASE_URL' | 'BETTER_AUTH_SECRET' | 'BETTER_AUTH_URL' | 'HOST' | 'ALLOWED_ORIGINS';
+
+export type Config = Readonly<Omit<Environment, Derived>> & {
+  readonly host: string;
+  readonly allowedOrigins: readonly string[];
+  readonly auth: AuthConfig | undefined;
+};
+
+/** What is wrong with the environment: every fault at once, one line each. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The environment is not usable:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads the environment. An empty variable counts as unset.
+ * @throws ConfigError listing all faults.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  );
+  const result = environment.safeParse(given);
+  const faults = result.success ? [] : result.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
+  if (given['DATABASE_URL'] !== undefined && given['BETTER_AUTH_SECRET'] === undefined) {
+    faults.push('BETTER_AUTH_SECRET: required with DATABASE_URL, the same as the web app has');
+  }
+  if (!result.success || faults.length > 0) throw new ConfigError(faults);
+  const { DATABASE_URL, BETTER_AUTH_SECRET, BETTER_AUTH_URL, HOST, ALLOWED_ORIGINS, ...rest } = result.data;
+  const baseUrl = BETTER_AUTH_URL ?? 'http://localhost:3000';
+  const auth =
+    DATABASE_URL === undefined || BETTER_AUTH_SECRET === undefined
+      ? undefined
+      : { databaseUrl: DATABASE_URL, secret: BETTER_AUTH_SECRET, baseUrl };
+  return Object.freeze({
+    ...rest,
+    allowedOrigins: ALLOWED_ORIGINS ?? [new URL(baseUrl).origin],
+    host: HOST ?? (auth === undefined ? '127.0.0.1' : '0.0.0.0'),
+    auth,
+  });
+}

@@ -1,0 +1,47 @@
+import { ErrorCode, invalid, ProtocolError } from '../../../proto/errors.ts';
+import type { ControlMessage } from '../../../proto/messages.ts';
+import { Outgoing } from '../../router/outgoing.ts';
+import type { Clock } from '../../router/ports.ts';
+import type { Router } from '../../router/router.ts';
+import type { EncoderLink } from '../../router/stream.ts';
+import type { Viewer } from '../../router/viewer.ts';
+
+/**
+ * One control message of an encoder.
+ * @throws ProtocolError when it is refused.
+ */
+export function handleEncoderMessage(router: Router, clock: Clock, link: EncoderLink, message: ControlMessage): void {
+  switch (message.type) {
+    case 'register': {
+      const { id } = router.streams.register(link, message);
+      const text = `Registration successful. Stream ID: ${id}`;
+      link.peer.tell(new Outgoing({ type: 'success', message: text, streamId: id, timestamp: clock.epochMs() }));
+      return;
+    }
+    case 'alert':
+      router.alerts.fromEncoder(link, message);
+      return;
+    case 'subscribe':
+    case 'unsubscribe':
+      throw invalid(`type: ${message.type} belongs on /streams/subscribe, this is /streams/register`);
+  }
+}
+
+/**
+ * One control message of a viewer.
+ * @throws ProtocolError when it is refused.
+ */
+export function handleViewerMessage(router: Router, viewer: Viewer, message: ControlMessage): void {
+  switch (message.type) {
+    case 'subscribe':
+      router.viewers.subscribe(viewer, message);
+      return;
+    case 'unsubscribe':
+      router.viewers.unsubscribe(viewer, message.streamId);
+      return;
+    case 'alert':
+      throw new ProtocolError(ErrorCode.unauthorized, 'alert: a dashboard may not send alerts');
+    case 'register':
+      throw invalid('type: register belongs on /streams/register, this is /streams/subscribe');
+  }
+}

@@ -1,0 +1,282 @@
+import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
+import { CloseCode } from '../../../proto/close-codes.ts';
+import { decodeControl, type Encoding, SUBPROTOCOLS } from '../../../proto/codec.ts';
+import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
+import { OncePer } from '../../router/once-per.ts';
+import { Outgoing } from '../../router/outgoing.ts';
+import type { Clock, Log, SessionVerifier, Verification } from '../../router/ports.ts';
+import type { Router } from '../../router/router.ts';
+import { replyError } from '../http/reply.ts';
+import { Connection, type Role, type SocketData } from './connection.ts';
+import { handleEncoderMessage, handleViewerMessage } from './control.ts';
+import { findCredentials, isOriginAllowed, type UpgradeRequest } from './credentials.ts';
+import { UwsSocket } from './uws-socket.ts';
+
+/** Silence after which the library closes a connection. It accepts 8 to 960. */
+const IDLE_TIMEOUT_SECONDS = 120;
+const PING_INTERVAL_MS = 30_000;
+const MAX_UNANSWERED_PINGS = 2;
+
+/** `SHARED_COMPRESSOR`: one compressor for all sockets, none per socket. The package exports it as a value, but types it as none. */
+const SHARED_COMPRESSOR = 1;
+
+/** Time over which a drain spreads its closes, and the reconnects of clients that understand `going-away`. */
+const DRAIN_SPREAD_MS = 2_000;
+const RECONNECT_SPREAD_MS = 5_000;
+
+export interface WebSocketGatewayParts {
+  router: Router;
+  sessions: SessionVerifier;
+  clock: Clock;
+  log: Log;
+  maxMessageBytes: number;
+  maxBackpressureBytes: number;
+  allowedOrigins: readonly string[];
+  pingIntervalMs?: number;
+}
+
+/** The WebSocket doors `/streams/register` and `/streams/subscribe`: sockets in, router calls out. */
+export class WebSocketGateway {
+  readonly #parts: WebSocketGatewayParts;
+  readonly #connections = new Set<Connection>();
+  readonly #errorLine = new OncePer(1000);
+  readonly #pings: NodeJS.Timeout;
+  #draining = false;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(app: TemplatedApp, parts: WebSocketGatewayParts) {
+    this.#parts = parts;
+    this.#open(app, '/streams/register', 'encoder');
+    this.#open(app, '/streams/subscribe', 'viewer');
+    this.#pings = setInterval(() => this.#pingAll(), parts.pingIntervalMs ?? PING_INTERVAL_MS);
+    this.#pings.unref();
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Sends everybody away in order: new upgrades get 503, clients that understand it learn when to come back, and 1012 closes
+   * are spread so that not all reconnect in the same moment. Resolves when the last one is gone, or `deadlineMs` have passed.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    clearInterval(this.#pings);
+    const leaving = [...this.#connections];
+    const spreadMs = Math.min(DRAIN_SPREAD_MS, leaving.length * 5);
+    const timestamp = this.#parts.clock.epochMs();
+    for (const [index, { peer }] of leaving.entries()) {
+      const closeAfterMs = (index / leaving.length) * spreadMs;
+      const reconnectAfterMs = Math.round(closeAfterMs + Math.random() * RECONNECT_SPREAD_MS);
+      if (peer.speaksWatchout) peer.tell(new Outgoing({ type: 'going-away', reconnectAfterMs, timestamp }));
+      setTimeout(() => peer.socket.close(CloseCode.serviceRestart, 'Service restart'), closeAfterMs);
+    }
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const deadline = setTimeout(resolve, deadlineMs);
+      this.#whenEmpty = () => {
+        clearTimeout(deadline);
+        resolve();
+      };
+    });
+  }
+
+  #open(app: TemplatedApp, path: string, role: Role): void {
+    app.ws<SocketData>(path, {
+      // Ours is the limit that counts, since ours comes with an error; far beyond it the library cuts the connection.
+      maxPayloadLength: this.#parts.maxMessageBytes * 2,
+      maxBackpressure: this.#parts.maxBackpressureBytes,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      sendPingsAutomatically: false,
+      // Not for encoders: they would deflate every JPEG they send, to no avail, and the router would inflate it.
+      ...(role === 'viewer' ? { compression: SHARED_COMPRESSOR } : {}),
+      upgrade: (res, req, context) => this.#upgrade(role, res, req, context),
+      open: (ws) => this.#opened(ws),
+      message: (ws, message, isBinary) => this.#message(ws, message, isBinary),
+      dropped: (ws) => this.#dropped(ws),
+      drain: (ws) => this.#drained(ws),
+      pong: (ws) => {
+        const { connection } = ws.getUserData();
+        if (connection !== undefined) connection.unansweredPings = 0;
+      },
+      close: (ws, code) => this.#closed(ws, code),
+    });
+  }
+
+  #upgrade(role: Role, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    let aborted = false;
+    res.onAborted(() => {
+      aborted = true;
+    });
+    const key = req.getHeader('sec-websocket-key');
+    const extensions = req.getHeader('sec-websocket-extensions');
+    const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
+    const remoteAddress = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+    const request: UpgradeRequest = {
+      // The library answers undefined without a query, whatever its types say.
+      query: req.getQuery() ?? '',
+      authorization: req.getHeader('authorization'),
+      cookie: req.getHeader('cookie'),
+      origin: req.getHeader('origin'),
+      host: req.getHeader('host'),
+    };
+    const subprotocolEncoding = SUBPROTOCOLS[subprotocol];
+    void this.#verify(request).then((verification) => {
+      if (aborted) return;
+      if (this.#draining) {
+        replyError(res, 503, 'UNAVAILABLE', 'The router is shutting down');
+        return;
+      }
+      const data: SocketData = {
+        role,
+        verification,
+        subprotocolEncoding,
+        remoteAddress,
+        socket: undefined,
+        connection: undefined,
+      };
+      res.cork(() => res.upgrade(data, key, subprotocol, extensions, context));
+    });
+  }
+
+  async #verify(request: UpgradeRequest): Promise<Verification> {
+    const credentials = findCredentials(request);
+    if (credentials === undefined) return { kind: 'refused' };
+    if (credentials.fromCookie && !isOriginAllowed(request, this.#parts.allowedOrigins)) return { kind: 'refused' };
+    return this.#parts.sessions.verify(credentials.token);
+  }
+
+  #opened(ws: WebSocket<SocketData>): void {
+    const data = ws.getUserData();
+    const socket = new UwsSocket(ws);
+    data.socket = socket;
+    if (data.verification.kind !== 'session') {
+      this.#turnAway(socket, data);
+      return;
+    }
+    data.connection = new Connection(socket, data.verification.principal, data);
+    this.#connections.add(data.connection);
+    const { userId } = data.verification.principal;
+    this.#parts.log('debug', { role: data.role, userId, remoteAddress: data.remoteAddress }, 'connected');
+  }
+
+  /** A browser cannot read a 401, so the refusal comes as an error message and a close with the reason. */
+  #turnAway(socket: UwsSocket<SocketData>, data: SocketData): void {
+    const refused = data.verification.kind === 'refused';
+    const timestamp = this.#parts.clock.epochMs();
+    const error = new Outgoing(
+      refused
+        ? { type: 'error', code: ErrorCode.authRequired, message: 'A valid session token is required', timestamp }
+        : {
+            type: 'error',
+            code: ErrorCode.unavailable,
+            message: 'Sessions cannot be checked now, try again',
+            timestamp,
+          },
+    );
+    const encoding = data.subprotocolEncoding ?? 'json';
+    this.#parts.log('debug', { role: data.role, remoteAddress: data.remoteAddress, refused }, 'turned away');
+    // Closing inside `open` after an asynchronous upgrade would leave the TCP connection open.
+    setImmediate(() => {
+      socket.sendControl(error.in(encoding), encoding);
+      if (refused) socket.close(CloseCode.policyViolation, 'Unauthorized');
+      else socket.close(CloseCode.tryAgainLater, 'Try again later');
+    });
+  }
+
+  #message(ws: WebSocket<SocketData>, message: ArrayBuffer, isBinary: boolean): void {
+    const { connection } = ws.getUserData();
+    if (connection === undefined) return;
+    const encoding: Encoding = isBinary ? 'msgpack' : 'json';
+    connection.heard(encoding);
+    if (message.byteLength > this.#parts.maxMessageBytes) {
+      this.#refuseTooLarge(connection, message.byteLength);
+      return;
+    }
+    try {
+      this.#route(connection, Buffer.from(message), encoding);
+    } catch (error) {
+      this.#refuse(connection, error);
+    }
+  }
+
+  #route({ side }: Connection, message: Buffer, encoding: Encoding): void {
+    const { router, clock } = this.#parts;
+    if (side.role === 'viewer') {
+      handleViewerMessage(router, side.viewer, decodeControl(message, encoding));
+    } else if (!router.framePath.accept(side.link, message, encoding)) {
+      handleEncoderMessage(router, clock, side.link, decodeControl(message, encoding));
+    }
+  }
+
+  #refuse(connection: Connection, error: unknown): void {
+    const { clock, log, router } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    if (!(error instanceof ProtocolError)) {
+      const times = this.#errorLine.due(nowMs);
+      if (times > 0) log('error', { err: error, times }, 'a message could not be handled');
+      this.#tellError(connection, ErrorCode.routingError, 'The router could not handle this message');
+      return;
+    }
+    this.#tellError(connection, error.code, error.message);
+    if (error.code !== ErrorCode.invalidMessage) return;
+    router.counters.messagesInvalid += 1;
+    if (connection.strikes.strike(nowMs)) {
+      connection.socket.close(CloseCode.tooManyInvalidMessages, 'Too many invalid messages');
+    }
+  }
+
+  #refuseTooLarge(connection: Connection, messageBytes: number): void {
+    const limit = this.#parts.maxMessageBytes;
+    this.#tellError(connection, ErrorCode.payloadTooLarge, `message: ${messageBytes} bytes, the limit is ${limit}`);
+    connection.socket.close(CloseCode.messageTooBig, 'Message too large');
+  }
+
+  #tellError({ peer }: Connection, code: ErrorCode, message: string): void {
+    peer.tell(new Outgoing({ type: 'error', code, message, timestamp: this.#parts.clock.epochMs() }));
+  }
+
+  #dropped(ws: WebSocket<SocketData>): void {
+    const { connection } = ws.getUserData();
+    if (connection?.side.role !== 'viewer') return;
+    this.#parts.router.viewers.dropped(connection.side.viewer, !connection.socket.isSending);
+  }
+
+  #drained(ws: WebSocket<SocketData>): void {
+    const { connection } = ws.getUserData();
+    if (connection === undefined) return;
+    if (connection.side.role === 'viewer') connection.side.viewer.catchUp();
+    else connection.peer.flush();
+  }
+
+  #closed(ws: WebSocket<SocketData>, code: number): void {
+    const { connection, socket } = ws.getUserData();
+    socket?.markClosed();
+    if (connection === undefined) return;
+    this.#connections.delete(connection);
+    if (connection.side.role === 'viewer') this.#parts.router.viewers.gone(connection.side.viewer);
+    else this.#parts.router.streams.encoderGone(connection.side.link);
+    const { userId } = connection.peer.principal;
+    this.#parts.log('debug', { role: connection.side.role, userId, code }, 'disconnected');
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+  }
+
+  #pingAll(): void {
+    for (const connection of this.#connections) {
+      if (connection.unansweredPings >= MAX_UNANSWERED_PINGS) {
+        connection.socket.close(CloseCode.heartbeatMissed, 'No answer to pings');
+        continue;
+      }
+      // Behind a backlog the ping would wait too: slow is not dead. Silence of 120 s ends such a connection all the same.
+      if (connection.socket.bufferedBytes() > 0) continue;
+      connection.unansweredPings += 1;
+      connection.socket.ping();
+    }
+  }
+}
+
+function chooseSubprotocol(offered: string): string {
+  const names = offered.split(',').map((name) => name.trim());
+  return names.find((name) => Object.hasOwn(SUBPROTOCOLS, name)) ?? '';
+}

@@ -1,0 +1,72 @@
+import { existsSync } from 'node:fs';
+import { type RunningApp, startApp } from './app.ts';
+import { ConfigError, readConfig } from './config.ts';
+import { DEMO_STREAM_ID, type DemoWorld, launchDemoWorld } from './demo/launch.ts';
+import { createLogger } from './log.ts';
+
+/** A drain that hangs must not hold up a deployment. */
+const EXIT_DEADLINE_MS = 9_500;
+
+if (existsSync('.env')) process.loadEnvFile('.env');
+
+try {
+  await main();
+} catch (error) {
+  // What an operator can mend is said in one line each; a stack trace is for what nobody foresaw.
+  const text = error instanceof ConfigError ? error.message : error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const logger = createLogger(config.LOG_LEVEL);
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'uncaught exception');
+    process.exit(1);
+  });
+
+  if (config.auth !== undefined) {
+    const app = await startApp(config, config.auth, logger);
+    exitOnSignal(app, undefined);
+    logger.info({ host: config.host, port: app.port }, 'listening');
+    return;
+  }
+  const world = await launchDemoWorld();
+  const auth = { databaseUrl: world.databaseUrl, secret: world.secret, baseUrl: 'http://localhost:3000' };
+  const app = await startApp({ ...config, ML_SERVICE_URL: config.ML_SERVICE_URL ?? world.mlServiceUrl }, auth, logger);
+  exitOnSignal(app, world);
+  world.routerIsUp({ routerUrl: `ws://${config.host}:${app.port}`, streamId: DEMO_STREAM_ID });
+  printWelcome(`http://${config.host}:${app.port}`, world.token);
+
+  function exitOnSignal(running: RunningApp, demo: DemoWorld | undefined): void {
+    let leaving = false;
+    const leave = (signal: NodeJS.Signals) => {
+      // npm sends the signal a second time, and so does an impatient finger: one drain is enough.
+      if (leaving) return;
+      leaving = true;
+      logger.info({ signal }, 'draining');
+      setTimeout(() => process.exit(1), EXIT_DEADLINE_MS).unref();
+      void running.drain().then(() => {
+        demo?.stop();
+        logger.info('drained');
+        logger.flush();
+        process.exit(0);
+      });
+    };
+    process.on('SIGTERM', leave);
+    process.on('SIGINT', leave);
+  }
+}
+
+function printWelcome(url: string, token: string): void {
+  const lines = [
+    '',
+    'Watchout Stream Router, demo mode (no DATABASE_URL): a demo user, a demo camera, a demo motion detector.',
+    `token: ${token}`,
+    `Dashboard: ${url}/?token=${token}`,
+    `Watch frames arrive: npm run -s watch -- --url ${url} --stream ${DEMO_STREAM_ID} --token ${token}`,
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

@@ -1,0 +1,135 @@
+import { decode, Encoder } from '@msgpack/msgpack';
+import { Pool } from 'undici';
+import { checkWellFormed } from '../../proto/msgpack-scan.ts';
+import type { MlTransport, SampledFrame } from './transport.ts';
+
+type MlProtocol = 'auto' | 'batch' | 'single';
+
+export interface HttpTransportParts {
+  /** Base URL of the service; its path is kept: `http://ml:8000/v1` is asked at `/v1/analyze/batch`. */
+  url: string;
+  /** `auto`: batches, until the service says that it does not know them. */
+  protocol: MlProtocol;
+  batchSize: number;
+  maxInFlight: number;
+  timeoutMs: number;
+}
+
+/** Answers that mean "I do not know batches": no such path, not by POST, not this content type. */
+const NOT_A_BATCH_SERVICE = new Set([404, 405, 415]);
+/** Alerts are small; a larger answer is a broken service. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The ML service over HTTP, through one pool of kept-alive connections.
+ *
+ * Batches: `POST /analyze/batch`, MessagePack `{frames:[{streamId,timestamp,seq,data}]}`, answered by `{alerts:[…]}` in JSON
+ * or MessagePack. The original contract: `POST /analyze`, JSON `{streamId,frame,timestamp}` with base64, one frame each,
+ * answered by `{alert}` or `{status:"ok"}`. A batch spares the base64 and fifteen requests of sixteen.
+ */
+export function createHttpTransport(parts: HttpTransportParts): MlTransport {
+  const base = new URL(parts.url);
+  const pathPrefix = base.pathname.replace(/\/$/, '');
+  const pool = new Pool(base.origin, {
+    connections: parts.maxInFlight,
+    headersTimeout: parts.timeoutMs,
+    bodyTimeout: parts.timeoutMs,
+    connect: { timeout: parts.timeoutMs },
+  });
+  let oneByOne = parts.protocol === 'single';
+
+  async function post(path: string, contentType: string, body: string | Uint8Array): Promise<Answer> {
+    const response = await pool.request({
+      method: 'POST',
+      path: `${pathPrefix}${path}`,
+      headers: { 'content-type': contentType, accept: 'application/json, application/msgpack' },
+      body,
+      // The two timeouts above each start anew with every byte; this is the deadline of the whole.
+      signal: AbortSignal.timeout(parts.timeoutMs),
+    });
+    if (response.statusCode < 200 || response.statusCode > 299) {
+      await response.body.dump();
+      return { status: response.statusCode, body: undefined };
+    }
+    const isMsgpack = String(response.headers['content-type'] ?? '').includes('msgpack');
+    return { status: response.statusCode, body: parseAnswer(await readBounded(response.body), isMsgpack) };
+  }
+
+  async function analyzeOne(frame: SampledFrame): Promise<unknown[]> {
+    const request = {
+      streamId: frame.streamId,
+      frame: Buffer.from(frame.data.buffer, frame.data.byteOffset, frame.data.length).toString('base64'),
+      timestamp: frame.timestamp,
+    };
+    const answer = await post('/analyze', 'application/json', JSON.stringify(request));
+    const alert = field(succeeded(answer, '/analyze'), 'alert');
+    if (typeof alert !== 'object' || alert === null) return [];
+    // The service was asked about one stream; it need not repeat which.
+    return [{ streamId: frame.streamId, ...alert }];
+  }
+
+  async function analyzeBatch(frames: readonly SampledFrame[]): Promise<unknown[]> {
+    const answer = await post('/analyze/batch', 'application/msgpack', encodeBatch(frames));
+    if (parts.protocol === 'auto' && NOT_A_BATCH_SERVICE.has(answer.status)) {
+      oneByOne = true;
+      return analyzeEach(frames);
+    }
+    const alerts = field(succeeded(answer, '/analyze/batch'), 'alerts');
+    if (alerts !== undefined && !Array.isArray(alerts)) throw new Error('/analyze/batch: `alerts` must be a list');
+    return alerts ?? [];
+  }
+
+  async function analyzeEach(frames: readonly SampledFrame[]): Promise<unknown[]> {
+    const results = await Promise.allSettled(frames.map((frame) => analyzeOne(frame)));
+    const failure = results.find((result) => result.status === 'rejected');
+    // One bad frame must not take the alerts of its neighbours with it.
+    const alerts = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+    if (failure !== undefined && alerts.length === 0) throw failure.reason;
+    return alerts;
+  }
+
+  return {
+    batchSize: () => (oneByOne ? 1 : parts.batchSize),
+    analyze: (frames) => (oneByOne ? analyzeEach(frames) : analyzeBatch(frames)),
+    close: () => pool.destroy(),
+  };
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+}
+
+function succeeded(answer: Answer, path: string): unknown {
+  if (answer.status < 200 || answer.status > 299) throw new Error(`${path} answered ${answer.status}`);
+  return answer.body;
+}
+
+function field(body: unknown, name: string): unknown {
+  if (typeof body !== 'object' || body === null) throw new Error('the answer is not a map');
+  return (body as Record<string, unknown>)[name] ?? undefined;
+}
+
+function encodeBatch(frames: readonly SampledFrame[]): Uint8Array {
+  const bytes = frames.reduce((sum, frame) => sum + frame.data.length + 256, 64);
+  // Sized beforehand: a growing encoder would copy the pictures again and again.
+  return new Encoder({ initialBufferSize: bytes }).encodeSharedRef({ frames });
+}
+
+async function readBounded(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    // Leaving the loop destroys the body, and with it the connection.
+    if (length > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function parseAnswer(bytes: Buffer, isMsgpack: boolean): unknown {
+  if (!isMsgpack) return JSON.parse(bytes.toString('utf8'));
+  checkWellFormed(bytes);
+  return decode(new Uint8Array(bytes));
+}

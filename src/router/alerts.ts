@@ -1,0 +1,73 @@
+import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
+import type { AlertMessage, ReportedAlert } from '../../proto/messages.ts';
+import type { Counters } from './counters.ts';
+import { Outgoing } from './outgoing.ts';
+import type { Clock } from './ports.ts';
+import type { EncoderLink, Stream } from './stream.ts';
+import type { Streams } from './streams.ts';
+
+export interface AlertsParts {
+  clock: Clock;
+  counters: Counters;
+  /** Unique, and later ones sort after earlier ones. */
+  newAlertId: () => string;
+}
+
+/** Alerts on their way to the encoder of the stream and to every viewer that consumes alerts. */
+export class Alerts {
+  readonly #streams: Streams;
+  readonly #parts: AlertsParts;
+
+  constructor(streams: Streams, parts: AlertsParts) {
+    this.#streams = streams;
+    this.#parts = parts;
+  }
+
+  /**
+   * An alert of an encoder about its own stream.
+   * @throws ProtocolError `UNAUTHORIZED` unless it registered with `produces: ["alert"]`, `ROUTING_ERROR` for another stream.
+   */
+  fromEncoder(link: EncoderLink, alert: AlertMessage): void {
+    const { stream } = link;
+    if (stream === undefined || stream.id !== alert.streamId) {
+      this.#parts.counters.alertsRefused += 1;
+      throw new ProtocolError(ErrorCode.routingError, `streamId: this connection did not register ${alert.streamId}`);
+    }
+    if (!link.produces.includes('alert')) {
+      this.#parts.counters.alertsRefused += 1;
+      throw new ProtocolError(ErrorCode.unauthorized, 'alert: register with produces ["alert"] to send alerts');
+    }
+    this.#deliver(stream, alert);
+  }
+
+  /**
+   * An alert of the ML service.
+   * @throws ProtocolError `ROUTING_ERROR` when there is no such stream.
+   */
+  fromService(alert: ReportedAlert): void {
+    const stream = this.#streams.get(alert.streamId);
+    if (stream === undefined) {
+      this.#parts.counters.alertsRefused += 1;
+      throw new ProtocolError(ErrorCode.routingError, `streamId: no stream ${alert.streamId}`);
+    }
+    this.#deliver(stream, alert);
+  }
+
+  #deliver(stream: Stream, alert: ReportedAlert): void {
+    const outgoing = new Outgoing({
+      type: 'alert',
+      id: this.#parts.newAlertId(),
+      streamId: stream.id,
+      severity: alert.severity,
+      message: alert.message,
+      metadata: alert.metadata ?? {},
+      timestamp: alert.timestamp ?? this.#parts.clock.epochMs(),
+    });
+    this.#parts.counters.alertsAccepted += 1;
+    this.#parts.counters.alertsDelivered += stream.audience.tell(outgoing, true);
+    if (stream.encoder?.consumes.includes('alert')) {
+      stream.encoder.peer.tell(outgoing);
+      this.#parts.counters.alertsDelivered += 1;
+    }
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * What happened since the start, each drop by its cause. Plain numbers that the frame path adds to; `/stats` shows them.
+ */
+export class Counters {
+  framesAccepted = 0;
+  readonly framesRejected = { notYours: 0, rate: 0 };
+  /** One per frame and viewer that watches its stream. */
+  framesOffered = 0;
+  framesDelivered = 0;
+  readonly framesDropped = { slow: 0 };
+  alertsAccepted = 0;
+  alertsRefused = 0;
+  /** One per alert and peer that consumes alerts. */
+  alertsDelivered = 0;
+  /** Messages answered with `INVALID_MESSAGE`, malformed frames among them. */
+  messagesInvalid = 0;
+}

@@ -1,0 +1,76 @@
+import type { Encoding } from '../../proto/codec.ts';
+import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
+import { FrameView } from '../../proto/frame.ts';
+import type { Counters } from './counters.ts';
+import { Outgoing } from './outgoing.ts';
+import type { Clock, FrameTap } from './ports.ts';
+import type { EncoderLink, Stream } from './stream.ts';
+import type { Streams } from './streams.ts';
+
+/**
+ * The straight line every frame takes, from an encoder's socket to all of its viewers, in one synchronous call:
+ * decode the head → is it mine? → rate limit → transcode where needed → publish → keep the newest → sample for analysis.
+ */
+export class FramePath {
+  readonly #streams: Streams;
+  readonly #tap: FrameTap;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  /** One view, pointed at message after message: the path allocates nothing that outlives the call. */
+  readonly #frame = new FrameView();
+
+  constructor(streams: Streams, tap: FrameTap, clock: Clock, counters: Counters) {
+    this.#streams = streams;
+    this.#tap = tap;
+    this.#clock = clock;
+    this.#counters = counters;
+  }
+
+  /**
+   * Routes one message of an encoder, if it is a frame. `message` is only read during the call.
+   * @returns false when it is not a `video-frame`.
+   * @throws ProtocolError `INVALID_MESSAGE` for a malformed frame, `ROUTING_ERROR` for one of a stream that is not this encoder's.
+   */
+  accept(link: EncoderLink, message: Buffer, encoding: Encoding): boolean {
+    const frame = this.#frame;
+    if (!frame.read(message, encoding)) return false;
+
+    const { stream } = link;
+    if (stream === undefined || stream.id !== frame.streamId) throw this.#notYours(stream, frame.streamId);
+
+    const nowMs = this.#clock.monotonicMs();
+    if (!stream.limit.admits(message.length, nowMs)) {
+      this.#overRate(link, stream, nowMs);
+      return true;
+    }
+
+    stream.audience.transcode(frame);
+    this.#counters.framesAccepted += 1;
+    stream.lastFrameMs = nowMs;
+    stream.seq += 1;
+    if (stream.status !== 'streaming') this.#streams.setStatus(stream, 'streaming');
+    stream.audience.deliver(frame);
+    stream.newest.keep(message, encoding);
+    if (this.#tap.wants(stream.id, nowMs)) this.#tap.take(stream.id, frame.jpeg(), frame.timestamp, stream.seq, nowMs);
+    return true;
+  }
+
+  #notYours(stream: Stream | undefined, streamId: string): ProtocolError {
+    this.#counters.framesRejected.notYours += 1;
+    const registered = stream === undefined ? 'register first' : `this connection registered ${stream.id}`;
+    return new ProtocolError(
+      ErrorCode.routingError,
+      `streamId: no frames for ${streamId.slice(0, 128)} here, ${registered}`,
+    );
+  }
+
+  #overRate(link: EncoderLink, stream: Stream, nowMs: number): void {
+    this.#counters.framesRejected.rate += 1;
+    const dropped = stream.rateNotice.due(nowMs);
+    if (dropped === 0) return;
+    const message = `${dropped} frame${dropped === 1 ? '' : 's'} over the stream's rate limit dropped`;
+    link.peer.tell(
+      new Outgoing({ type: 'error', code: ErrorCode.rateLimited, message, timestamp: this.#clock.epochMs() }),
+    );
+  }
+}

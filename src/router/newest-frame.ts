@@ -1,0 +1,49 @@
+import type { Encoded, Encoding } from '../../proto/codec.ts';
+import { FrameView } from '../../proto/frame.ts';
+
+/** Room above the frame's size, so that frames that vary a little do not grow the buffer again and again. */
+const HEADROOM = 1.25;
+
+/**
+ * A copy of a stream's newest frame, for viewers that join or were behind. The memory is reused from frame to frame: a
+ * steady stream allocates nothing here.
+ */
+export class NewestFrame {
+  #buffer = Buffer.alloc(0);
+  #length = 0;
+  #encoding: Encoding = 'msgpack';
+  #view: FrameView | undefined;
+  #viewIsCurrent = false;
+
+  /** Size of the message as it was received, bytes; 0 when there was no frame yet. */
+  get byteLength(): number {
+    return this.#length;
+  }
+
+  keep(message: Uint8Array, encoding: Encoding): void {
+    if (message.length > this.#buffer.length)
+      this.#buffer = Buffer.allocUnsafeSlow(Math.ceil(message.length * HEADROOM));
+    this.#buffer.set(message);
+    this.#length = message.length;
+    this.#encoding = encoding;
+    this.#viewIsCurrent = false;
+  }
+
+  /**
+   * The frame in `encoding`, to be sent at once: the memory is written again by the next frame. Transcoded at most once
+   * per frame, however many join. Undefined when there is no frame, or its JSON picture turns out not to be base64.
+   */
+  in(encoding: Encoding): Encoded | undefined {
+    if (this.#length === 0) return undefined;
+    const message = this.#buffer.subarray(0, this.#length);
+    if (encoding === this.#encoding) return message;
+    try {
+      this.#view ??= new FrameView();
+      if (!this.#viewIsCurrent) this.#view.read(message, this.#encoding);
+      this.#viewIsCurrent = true;
+      return this.#view.in(encoding);
+    } catch {
+      return undefined;
+    }
+  }
+}

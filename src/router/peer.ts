@@ -1,0 +1,54 @@
+import { CloseCode } from '../../proto/close-codes.ts';
+import type { Encoded, Encoding } from '../../proto/codec.ts';
+import type { Outgoing } from './outgoing.ts';
+import type { PeerSocket, Principal } from './ports.ts';
+
+/** Control messages that wait for one slow reader; one more closes it, so that it comes back and asks again. */
+const OUTBOX_LIMIT = 256;
+
+/**
+ * The other end of one connection. Control messages (success, error, status, alert) do not share the fate of frames: what
+ * the socket refuses waits here, in order, and goes out before the next frame.
+ */
+export class Peer {
+  readonly principal: Principal;
+  readonly socket: PeerSocket;
+  /** Offered a subprotocol, so it was written for this protocol and understands `going-away`. */
+  readonly speaksWatchout: boolean;
+  /** From the subprotocol or the first message; `json` until then, as every client of the original documents speaks. */
+  encoding: Encoding;
+  #outbox: Encoded[] | undefined;
+
+  constructor(principal: Principal, socket: PeerSocket, subprotocolEncoding: Encoding | undefined) {
+    this.principal = principal;
+    this.socket = socket;
+    this.speaksWatchout = subprotocolEncoding !== undefined;
+    this.encoding = subprotocolEncoding ?? 'json';
+  }
+
+  /** Sends a control message, or keeps it until the socket has drained. */
+  tell(outgoing: Outgoing): void {
+    const encoded = outgoing.in(this.encoding);
+    if (this.#outbox === undefined && this.socket.sendControl(encoded, this.encoding) !== 'refused') return;
+    this.#outbox ??= [];
+    if (this.#outbox.length >= OUTBOX_LIMIT) {
+      this.#outbox = undefined;
+      this.socket.close(CloseCode.outboxFull, 'Too far behind: reconnect');
+      return;
+    }
+    this.#outbox.push(encoded);
+  }
+
+  /** Sends what waits. True when nothing waits any more. */
+  flush(): boolean {
+    if (this.#outbox === undefined) return true;
+    for (let sent = 0; sent < this.#outbox.length; sent += 1) {
+      if (this.socket.sendControl(this.#outbox[sent] as Encoded, this.encoding) === 'refused') {
+        this.#outbox.splice(0, sent);
+        return false;
+      }
+    }
+    this.#outbox = undefined;
+    return true;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Encoded, Encoding } from '../../proto/codec.ts';
+
+/** What the router asks of the world. Gateways, `ml/` and `auth/` implement these; tests fake them. */
+
+/**
+ * `sent`: gone to the kernel. `queued`: accepted, waiting in user memory. `refused`: over the socket's limit, nothing of
+ * it will arrive.
+ */
+export type SendResult = 'sent' | 'queued' | 'refused';
+
+/** One client's WebSocket. Calls on a closed socket do nothing; `send` then answers `refused`. */
+export interface PeerSocket {
+  /** A frame: never compressed, JPEG does not get smaller. */
+  sendFrame(frame: Encoded, encoding: Encoding): SendResult;
+  /** Anything else. */
+  sendControl(message: Encoded, encoding: Encoding): SendResult;
+  /** Bytes that wait in user memory (the kernel's are invisible). */
+  bufferedBytes(): number;
+  joinTopic(topic: string): void;
+  leaveTopic(topic: string): void;
+  /** Sends a close frame and ends the connection. */
+  close(code: number, reason: string): void;
+}
+
+/** Sends one frame to every socket that joined a topic. */
+export interface Publisher {
+  publishFrame(topic: string, frame: Encoded, encoding: Encoding): void;
+}
+
+/** Runs `action` soon, outside the current call from the socket library (`setImmediate`). */
+export type Defer = (action: () => void) => void;
+
+export interface Clock {
+  /** Wall clock, ms since the epoch: for what people and other machines read. */
+  epochMs(): number;
+  /** Never goes backwards, ms: for intervals. */
+  monotonicMs(): number;
+}
+
+/** Takes frames aside for analysis. Called on the frame path: synchronous, and cheap when it does not want the frame. */
+export interface FrameTap {
+  wants(streamId: string, nowMs: number): boolean;
+  /** Copies what it keeps: `jpeg` is a view into memory that is taken back after the call. */
+  take(streamId: string, jpeg: Uint8Array, timestamp: number, seq: number, nowMs: number): void;
+  /** The stream is gone: forget it. */
+  drop(streamId: string): void;
+}
+
+/** Who a connection speaks for, once its credentials were checked. */
+export interface Principal {
+  userId: string;
+  sessionId: string;
+}
+
+export type Verification =
+  | { kind: 'session'; principal: Principal }
+  /** No such session, expired, or a bad signature. */
+  | { kind: 'refused' }
+  /** The session database did not answer: the same credentials may be good in a moment. */
+  | { kind: 'unavailable' };
+
+export interface SessionVerifier {
+  /** `token`: raw or signed, as Better Auth hands them out, URL-encoded or not. Never rejects. */
+  verify(token: string): Promise<Verification>;
+}
+
+/** One line of log with its facts. Structured, so that nothing needs to be parsed at 3 a.m. */
+export type Log = (level: 'debug' | 'info' | 'warn' | 'error', facts: Record<string, unknown>, message: string) => void;

@@ -1,0 +1,55 @@
+import type { Router } from './router.ts';
+
+/** The five fields that clients of the first router read from `/stats` and `/health`. */
+export interface ConnectionStats {
+  /** Streams with an encoder connected. */
+  totalProducers: number;
+  /** Subscriptions to frames of live streams. */
+  totalVideoConsumers: number;
+  /** Subscriptions to alerts of live streams, and encoders that consume alerts. */
+  totalAlertConsumers: number;
+  /** Open WebSocket connections. */
+  totalConnections: number;
+  /** Ids of all live streams, those in their grace included. */
+  activeStreams: string[];
+}
+
+export function connectionStats(router: Router, totalConnections: number): ConnectionStats {
+  const stats: ConnectionStats = {
+    totalProducers: 0,
+    totalVideoConsumers: 0,
+    totalAlertConsumers: 0,
+    totalConnections,
+    activeStreams: [],
+  };
+  for (const stream of router.streams.all) {
+    stats.activeStreams.push(stream.id);
+    if (stream.encoder !== undefined) stats.totalProducers += 1;
+    if (stream.encoder?.consumes.includes('alert')) stats.totalAlertConsumers += 1;
+    for (const viewing of stream.audience.viewings) {
+      if (viewing.wantsFrames) stats.totalVideoConsumers += 1;
+      if (viewing.wantsAlerts) stats.totalAlertConsumers += 1;
+    }
+  }
+  return stats;
+}
+
+/** What became of frames, alerts and messages since the start: names and units as `/stats` documents them. */
+export function trafficStats({ counters }: Router) {
+  const { notYours, rate } = counters.framesRejected;
+  return {
+    frames: {
+      received: counters.framesAccepted + notYours + rate,
+      rejected: { ...counters.framesRejected },
+      offered: counters.framesOffered,
+      delivered: counters.framesDelivered,
+      dropped: { ...counters.framesDropped },
+    },
+    alerts: {
+      accepted: counters.alertsAccepted,
+      refused: counters.alertsRefused,
+      delivered: counters.alertsDelivered,
+    },
+    messages: { invalid: counters.messagesInvalid },
+  };
+}

@@ -1,0 +1,128 @@
+import { CloseCode } from '../../proto/close-codes.ts';
+import { ErrorCode, invalid, ProtocolError } from '../../proto/errors.ts';
+import type { RegisterMessage, StreamStatus } from '../../proto/messages.ts';
+import type { AudienceParts } from './audience.ts';
+import type { IngestLimits } from './ingest-limit.ts';
+import { Outgoing } from './outgoing.ts';
+import type { Clock, Log } from './ports.ts';
+import { type EncoderLink, Stream } from './stream.ts';
+
+/** A `streaming` stream that brings no frame for this long is `online` again. */
+const QUIET_AFTER_MS = 5_000;
+
+export interface StreamsParts extends AudienceParts {
+  clock: Clock;
+  log: Log;
+  limits: IngestLimits;
+  graceMs: number;
+  /** `stream_` and word characters, with at least 96 random bits: clients in the field parse it with `/stream_\w+/`. */
+  newStreamId: () => string;
+  /** A stream of this id became live: pending viewers may be bound. */
+  onLive: (stream: Stream) => void;
+  /** A stream ended; its audience was told. */
+  onEnded: (stream: Stream) => void;
+}
+
+/** All live streams: registering, taking over, the grace after a disconnect, and the end. */
+export class Streams {
+  readonly #parts: StreamsParts;
+  readonly #streams = new Map<string, Stream>();
+  #lastKey = 0;
+
+  constructor(parts: StreamsParts) {
+    this.#parts = parts;
+  }
+
+  get all(): IterableIterator<Stream> {
+    return this.#streams.values();
+  }
+
+  get(streamId: string): Stream | undefined {
+    return this.#streams.get(streamId);
+  }
+
+  /**
+   * Binds an encoder to its stream: a new one, one it takes over from an older connection of the same user, or its own again.
+   * @throws ProtocolError `UNAUTHORIZED` when the id is another user's, `INVALID_MESSAGE` when this connection already
+   * has another stream.
+   */
+  register(link: EncoderLink, message: RegisterMessage): Stream {
+    const streamId = message.streamId ?? link.stream?.id ?? this.#parts.newStreamId();
+    if (link.stream !== undefined && link.stream.id !== streamId) {
+      throw invalid(`streamId: this connection already registered ${link.stream.id}; one connection, one stream`);
+    }
+    const existing = this.#streams.get(streamId);
+    const stream = existing === undefined ? this.#open(streamId, link) : this.#rebind(existing, link);
+    link.produces = message.produces ?? ['video-frame'];
+    link.consumes = message.consumes ?? [];
+    return stream;
+  }
+
+  /** The encoder's connection is gone: the stream lives on for the grace period. */
+  encoderGone(link: EncoderLink): void {
+    const { stream } = link;
+    if (stream?.encoder !== link) return;
+    stream.encoder = undefined;
+    stream.graceEndsMs = this.#parts.clock.monotonicMs() + this.#parts.graceMs;
+    this.#parts.log('info', { streamId: stream.id, graceMs: this.#parts.graceMs }, 'encoder gone, grace begins');
+  }
+
+  setStatus(stream: Stream, status: StreamStatus): void {
+    if (stream.status === status) return;
+    stream.status = status;
+    stream.audience.tell(this.statusOf(stream.id, status));
+  }
+
+  statusOf(streamId: string, status: StreamStatus): Outgoing {
+    return new Outgoing({ type: 'status', streamId, status, timestamp: this.#parts.clock.epochMs() });
+  }
+
+  /** Lets time pass: to be called a few times a second. */
+  tick(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const stream of this.#streams.values()) {
+      if (stream.status === 'streaming' && nowMs - stream.lastFrameMs >= QUIET_AFTER_MS)
+        this.setStatus(stream, 'online');
+      if (stream.encoder === undefined && nowMs >= stream.graceEndsMs) this.#end(stream);
+    }
+  }
+
+  #open(streamId: string, link: EncoderLink): Stream {
+    const { principal } = link.peer;
+    this.#lastKey += 1;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const stream = new Stream(streamId, principal.userId, this.#lastKey, this.#parts.limits, nowMs, this.#parts);
+    this.#streams.set(streamId, stream);
+    this.#bind(stream, link);
+    this.#parts.log('info', { streamId, userId: principal.userId }, 'stream online');
+    this.#parts.onLive(stream);
+    return stream;
+  }
+
+  #rebind(stream: Stream, link: EncoderLink): Stream {
+    if (stream.ownerId !== link.peer.principal.userId) {
+      throw new ProtocolError(ErrorCode.unauthorized, `streamId: ${stream.id} belongs to another user`);
+    }
+    const older = stream.encoder;
+    this.#bind(stream, link);
+    if (older !== undefined && older !== link) {
+      older.stream = undefined;
+      older.peer.socket.close(CloseCode.takenOver, 'Taken over by a newer connection');
+      this.#parts.log('info', { streamId: stream.id }, 'stream taken over by a newer connection');
+    }
+    return stream;
+  }
+
+  #bind(stream: Stream, link: EncoderLink): void {
+    stream.encoder = link;
+    stream.graceEndsMs = Number.POSITIVE_INFINITY;
+    link.stream = stream;
+  }
+
+  #end(stream: Stream): void {
+    this.#streams.delete(stream.id);
+    this.setStatus(stream, 'offline');
+    this.#parts.log('info', { streamId: stream.id, frames: stream.seq }, 'stream offline');
+    this.#parts.onEnded(stream);
+  }
+}

@@ -1,0 +1,57 @@
+import type { Audience } from './audience.ts';
+import type { Lane } from './lane.ts';
+import type { Peer } from './peer.ts';
+
+/** One viewer's subscription to one stream. */
+export interface Viewing {
+  readonly viewer: Viewer;
+  readonly streamId: string;
+  readonly wantsFrames: boolean;
+  readonly wantsAlerts: boolean;
+  /** The stream's audience while it is live; undefined while the subscription waits for a stream of that id. */
+  audience: Audience | undefined;
+  /** `behind`: takes no frames until its socket has drained. */
+  lane: Lane | 'behind' | undefined;
+  /** Still subscribed at the socket library; may lag behind `lane` until the library may be called again. */
+  inTopic: boolean;
+}
+
+/** A connection that watches streams: any number of them, one socket, so it falls behind and catches up as a whole. */
+export class Viewer {
+  readonly peer: Peer;
+  readonly viewings = new Map<string, Viewing>();
+  #behind = false;
+
+  constructor(peer: Peer) {
+    this.peer = peer;
+  }
+
+  get isBehind(): boolean {
+    return this.#behind;
+  }
+
+  /**
+   * The socket refused something: no frames for this viewer until it has drained. It must leave its topics too, but not
+   * here: the socket library may be iterating over them, so the caller defers `leaveTopics`.
+   */
+  fallBehind(): void {
+    this.#behind = true;
+    for (const viewing of this.viewings.values()) viewing.audience?.suspend(viewing);
+  }
+
+  leaveTopics(): void {
+    if (!this.#behind) return;
+    for (const viewing of this.viewings.values()) viewing.audience?.leaveTopic(viewing);
+  }
+
+  /** The socket has drained: what waited in the outbox, then the newest frame of each stream, then live again. */
+  catchUp(): void {
+    if (this.peer.socket.bufferedBytes() > 0 || !this.peer.flush() || !this.#behind) return;
+    this.leaveTopics();
+    this.#behind = false;
+    for (const viewing of this.viewings.values()) {
+      viewing.audience?.resume(viewing);
+      if (this.#behind) return;
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { inject } from 'vitest';
+import { type RunningApp, startApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import { type Account, type Accounts, openAccounts } from '../../src/demo/accounts.ts';
+import { createLogger } from '../../src/log.ts';
+
+export interface TestRouter {
+  app: RunningApp;
+  port: number;
+  httpUrl: string;
+  wsUrl: string;
+  secret: string;
+  accounts: Accounts;
+  /** Everything the router logged, one JSON object a line. */
+  logLines: string[];
+  signUp(): Promise<Account>;
+  stop(): Promise<void>;
+}
+
+export interface TestRouterOptions {
+  /** Variables beside those every test router has. */
+  env?: Record<string, string>;
+  databaseUrl?: string;
+}
+
+/** A whole router in this process, on a free port, with sessions in the embedded database unless told otherwise. */
+export async function startTestRouter({ env = {}, databaseUrl }: TestRouterOptions = {}): Promise<TestRouter> {
+  const url = databaseUrl ?? inject('databases').embeddedUrl;
+  const secret = randomBytes(32).toString('hex');
+  const accounts = await openAccounts(url, secret);
+  const logLines: string[] = [];
+  const logger = createLogger('debug', { write: (line: string) => void logLines.push(line) });
+  const config = readConfig({ PORT: '0', HOST: '127.0.0.1', DATABASE_URL: url, BETTER_AUTH_SECRET: secret, ...env });
+  if (config.auth === undefined) throw new Error('a test router has a database');
+  const app = await startApp(config, config.auth, logger);
+  return {
+    app,
+    port: app.port,
+    httpUrl: `http://127.0.0.1:${app.port}`,
+    wsUrl: `ws://127.0.0.1:${app.port}`,
+    secret,
+    accounts,
+    logLines,
+    signUp: () => accounts.signUp(`user-${randomBytes(6).toString('hex')}`),
+    async stop() {
+      await app.drain();
+      await accounts.close();
+    },
+  };
+}
