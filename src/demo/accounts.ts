@@ -6,6 +6,8 @@ export interface Account {
   userId: string;
   /** The session's raw token, good for `?token=` and `Authorization: Bearer`. */
   token: string;
+  /** The value of the session cookie as Better Auth sets it: token and signature, URL-encoded. */
+  cookie: string;
 }
 
 /** What a web app does with Better Auth, for places that have no web app: it makes the tables and signs people up. */
@@ -31,9 +33,11 @@ export async function openAccounts(url: string, secret: string): Promise<Account
   return {
     async signUp(name) {
       const email = `${name}@example.invalid`;
-      const { user, token } = await auth.api.signUpEmail({ body: { name, email, password: crypto.randomUUID() } });
-      if (token === null) throw new Error('sign-up opened no session');
-      return { userId: user.id, token };
+      const body = { name, email, password: crypto.randomUUID() };
+      const { headers, response } = await auth.api.signUpEmail({ body, returnHeaders: true });
+      const cookie = /better-auth\.session_token=([^;]+)/.exec(headers.get('set-cookie') ?? '')?.[1];
+      if (response.token === null || cookie === undefined) throw new Error('sign-up opened no session');
+      return { userId: response.user.id, token: response.token, cookie };
     },
     close: () => pool.end(),
   };

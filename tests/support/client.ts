@@ -20,6 +20,7 @@ export class TestClient {
   readonly encoding: TestEncoding;
   readonly messages: TestMessage[] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #errors: string[] = [];
   #taken = 0;
   #wake: (() => void)[] = [];
 
@@ -29,7 +30,7 @@ export class TestClient {
     this.closed = new Promise((resolve) => {
       this.socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
     });
-    this.socket.on('error', () => undefined);
+    this.socket.on('error', (error) => this.#errors.push(error.message));
     this.socket.on('message', (data: Buffer, isBinary) => {
       this.messages.push({
         ...(isBinary ? (decode(data) as TestMessage) : JSON.parse(data.toString('utf8'))),
@@ -87,7 +88,8 @@ export class TestClient {
     clearTimeout(timer);
     if (outcome === 'arrived' || this.#taken < this.messages.length) return;
     const got = this.messages.map(({ $raw, $binary, data, ...rest }) => JSON.stringify(rest)).slice(-8);
-    throw new Error(`${outcome} while waiting for ${wanted}; the last messages: ${got.join(' ') || 'none'}`);
+    const how = outcome === 'closed' ? `closed (${JSON.stringify(await this.closed)} ${this.#errors})` : outcome;
+    throw new Error(`${how} while waiting for ${wanted}; the last messages: ${got.join(' ') || 'none'}`);
   }
 }
 

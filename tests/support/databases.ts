@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
+import { openAccounts } from '../../src/demo/accounts.ts';
 import { startEmbeddedDatabase } from '../../src/demo/embedded-database.ts';
 
 /** Databases the suite may use. `postgresUrl`: a database of this run's own in a real Postgres, where one answers. */
@@ -28,6 +29,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       '\nNo Postgres on 127.0.0.1:5432 and no TEST_DATABASE_URL: tests against a real one are SKIPPED.\n\n',
     );
   }
+  // Once, here: test files run side by side, and two that make the same tables at the same time fail.
+  for (const url of [embedded.url, postgres?.url])
+    if (url !== undefined) await (await openAccounts(url, 'setup')).close();
   project.provide('databases', { embeddedUrl: embedded.url, postgresUrl: postgres?.url });
   return async () => {
     await postgres?.drop();

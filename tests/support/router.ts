@@ -4,6 +4,7 @@ import { type RunningApp, startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { type Account, type Accounts, openAccounts } from '../../src/demo/accounts.ts';
 import { createLogger } from '../../src/log.ts';
+import type { TestMessage } from './client.ts';
 
 export interface TestRouter {
   app: RunningApp;
@@ -15,6 +16,8 @@ export interface TestRouter {
   /** Everything the router logged, one JSON object a line. */
   logLines: string[];
   signUp(): Promise<Account>;
+  /** `GET /stats`. */
+  stats(): Promise<TestMessage>;
   stop(): Promise<void>;
 }
 
@@ -43,6 +46,7 @@ export async function startTestRouter({ env = {}, databaseUrl }: TestRouterOptio
     accounts,
     logLines,
     signUp: () => accounts.signUp(`user-${randomBytes(6).toString('hex')}`),
+    stats: async () => (await (await fetch(`http://127.0.0.1:${app.port}/stats`)).json()) as TestMessage,
     async stop() {
       await app.drain();
       await accounts.close();

@@ -1,9 +1,10 @@
 import type { Encoding } from '../../../proto/codec.ts';
 import { Peer } from '../../router/peer.ts';
-import type { Principal, Verification } from '../../router/ports.ts';
+import type { Principal } from '../../router/ports.ts';
 import type { EncoderLink } from '../../router/stream.ts';
 import { Strikes } from '../../router/strikes.ts';
 import { Viewer } from '../../router/viewer.ts';
+import type { UpgradeRequest } from './credentials.ts';
 import type { UwsSocket } from './uws-socket.ts';
 
 /** Invalid messages that close a connection, and the time they must come in. */
@@ -13,36 +14,74 @@ const INVALID_WINDOW_MS = 10_000;
 /** The role is the path's: `/streams/register` or `/streams/subscribe`. */
 export type Role = 'encoder' | 'viewer';
 
-/** What the upgrade found out, carried by the socket from then on. */
+/** What a client may send while its session is being checked: a few subscriptions, not frames. */
+const MAX_HELD_MESSAGES = 64;
+const MAX_HELD_BYTES = 64 * 1024;
+
+interface HeldMessage {
+  message: Buffer;
+  encoding: Encoding;
+}
+
+/** What the library keeps with a socket. It copies own properties, so what has methods must be one of them. */
 export interface SocketData {
+  arrival: Arrival;
+}
+
+/** A socket from its upgrade on: who asks, and what it said before its session was checked. */
+export class Arrival {
   readonly role: Role;
-  readonly verification: Verification;
   readonly subprotocolEncoding: Encoding | undefined;
-  readonly remoteAddress: string;
+  readonly request: UpgradeRequest;
   /** Set when the socket opens. */
   socket: UwsSocket<SocketData> | undefined;
-  /** Set when the socket opens, unless it is turned away. */
+  /** Set when its session was found good. */
   connection: Connection | undefined;
+  #held: HeldMessage[] = [];
+  #heldBytes = 0;
+
+  constructor(role: Role, subprotocolEncoding: Encoding | undefined, request: UpgradeRequest) {
+    this.role = role;
+    this.subprotocolEncoding = subprotocolEncoding;
+    this.request = request;
+  }
+
+  /** The encoding of the first message held, which is the client's where no subprotocol named one. */
+  get firstHeldEncoding(): Encoding | undefined {
+    return this.#held[0]?.encoding;
+  }
+
+  /** Keeps a copy of a message that came before the session was checked. False when there is no room for it. */
+  hold(message: ArrayBuffer, encoding: Encoding): boolean {
+    this.#heldBytes += message.byteLength;
+    if (this.#held.length >= MAX_HELD_MESSAGES || this.#heldBytes > MAX_HELD_BYTES) return false;
+    this.#held.push({ message: Buffer.from(message.slice(0)), encoding });
+    return true;
+  }
+
+  takeHeld(): HeldMessage[] {
+    const held = this.#held;
+    this.#held = [];
+    return held;
+  }
 }
 
 /** One authenticated WebSocket and what it is for. */
 export class Connection {
   readonly peer: Peer;
   readonly socket: UwsSocket<SocketData>;
-  readonly remoteAddress: string;
   readonly side: { role: 'encoder'; link: EncoderLink } | { role: 'viewer'; viewer: Viewer };
   readonly strikes = new Strikes(MAX_INVALID_MESSAGES, INVALID_WINDOW_MS);
   /** Pings sent since the client was last heard. */
   unansweredPings = 0;
   #encodingKnown: boolean;
 
-  constructor(socket: UwsSocket<SocketData>, principal: Principal, data: SocketData) {
+  constructor(socket: UwsSocket<SocketData>, principal: Principal, arrival: Arrival) {
     this.socket = socket;
-    this.remoteAddress = data.remoteAddress;
-    this.peer = new Peer(principal, socket, data.subprotocolEncoding);
-    this.#encodingKnown = data.subprotocolEncoding !== undefined;
+    this.peer = new Peer(principal, socket, arrival.subprotocolEncoding);
+    this.#encodingKnown = arrival.subprotocolEncoding !== undefined;
     this.side =
-      data.role === 'encoder'
+      arrival.role === 'encoder'
         ? { role: 'encoder', link: { peer: this.peer, stream: undefined, produces: [], consumes: [] } }
         : { role: 'viewer', viewer: new Viewer(this.peer) };
   }

@@ -4,10 +4,10 @@ import { decodeControl, type Encoding, SUBPROTOCOLS } from '../../../proto/codec
 import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
 import { OncePer } from '../../router/once-per.ts';
 import { Outgoing } from '../../router/outgoing.ts';
-import type { Clock, Log, SessionVerifier, Verification } from '../../router/ports.ts';
+import type { Clock, Log, Principal, SessionVerifier, Verification } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import { replyError } from '../http/reply.ts';
-import { Connection, type Role, type SocketData } from './connection.ts';
+import { Arrival, Connection, type Role, type SocketData } from './connection.ts';
 import { handleEncoderMessage, handleViewerMessage } from './control.ts';
 import { findCredentials, isOriginAllowed, type UpgradeRequest } from './credentials.ts';
 import { UwsSocket } from './uws-socket.ts';
@@ -97,47 +97,36 @@ export class WebSocketGateway {
       dropped: (ws) => this.#dropped(ws),
       drain: (ws) => this.#drained(ws),
       pong: (ws) => {
-        const { connection } = ws.getUserData();
+        const { connection } = ws.getUserData().arrival;
         if (connection !== undefined) connection.unansweredPings = 0;
       },
       close: (ws, code) => this.#closed(ws, code),
     });
   }
 
+  /**
+   * Upgrades at once and checks the session afterwards, while what the client sends is held. The other order, an asynchronous
+   * upgrade, is broken in this library: its cork takes the new WebSocket for an HTTP response and shuts about one connection
+   * in a hundred down right after the 101 (uWebSockets issue 1928), and uncorked it writes a warning per connection.
+   */
   #upgrade(role: Role, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    let aborted = false;
-    res.onAborted(() => {
-      aborted = true;
-    });
-    const key = req.getHeader('sec-websocket-key');
-    const extensions = req.getHeader('sec-websocket-extensions');
+    if (this.#draining) {
+      replyError(res, 503, 'UNAVAILABLE', 'The router is shutting down');
+      return;
+    }
     const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
-    const remoteAddress = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
-    const request: UpgradeRequest = {
+    const arrival = new Arrival(role, SUBPROTOCOLS[subprotocol], {
       // The library answers undefined without a query, whatever its types say.
       query: req.getQuery() ?? '',
       authorization: req.getHeader('authorization'),
       cookie: req.getHeader('cookie'),
       origin: req.getHeader('origin'),
       host: req.getHeader('host'),
-    };
-    const subprotocolEncoding = SUBPROTOCOLS[subprotocol];
-    void this.#verify(request).then((verification) => {
-      if (aborted) return;
-      if (this.#draining) {
-        replyError(res, 503, 'UNAVAILABLE', 'The router is shutting down');
-        return;
-      }
-      const data: SocketData = {
-        role,
-        verification,
-        subprotocolEncoding,
-        remoteAddress,
-        socket: undefined,
-        connection: undefined,
-      };
-      res.cork(() => res.upgrade(data, key, subprotocol, extensions, context));
+      remoteAddress: Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
     });
+    const key = req.getHeader('sec-websocket-key');
+    const extensions = req.getHeader('sec-websocket-extensions');
+    res.upgrade({ arrival }, key, subprotocol, extensions, context);
   }
 
   async #verify(request: UpgradeRequest): Promise<Verification> {
@@ -148,25 +137,35 @@ export class WebSocketGateway {
   }
 
   #opened(ws: WebSocket<SocketData>): void {
-    const data = ws.getUserData();
+    const { arrival } = ws.getUserData();
     const socket = new UwsSocket(ws);
-    data.socket = socket;
-    if (data.verification.kind !== 'session') {
-      this.#turnAway(socket, data);
-      return;
-    }
-    data.connection = new Connection(socket, data.verification.principal, data);
-    this.#connections.add(data.connection);
-    const { userId } = data.verification.principal;
-    this.#parts.log('debug', { role: data.role, userId, remoteAddress: data.remoteAddress }, 'connected');
+    arrival.socket = socket;
+    this.#verify(arrival.request)
+      .then((verification) => {
+        if (socket.isClosed) return;
+        if (verification.kind === 'session') this.#admit(arrival, socket, verification.principal);
+        else this.#turnAway(arrival, socket, verification.kind);
+      })
+      .catch((error: unknown) => {
+        this.#parts.log('error', { err: error }, 'a connection could not be admitted');
+        socket.close(CloseCode.tryAgainLater, 'Try again later');
+      });
+  }
+
+  #admit(arrival: Arrival, socket: UwsSocket<SocketData>, principal: Principal): void {
+    const connection = new Connection(socket, principal, arrival);
+    arrival.connection = connection;
+    this.#connections.add(connection);
+    const { role, request } = arrival;
+    this.#parts.log('debug', { role, userId: principal.userId, remoteAddress: request.remoteAddress }, 'connected');
+    for (const { message, encoding } of arrival.takeHeld()) this.#handle(connection, message, encoding);
   }
 
   /** A browser cannot read a 401, so the refusal comes as an error message and a close with the reason. */
-  #turnAway(socket: UwsSocket<SocketData>, data: SocketData): void {
-    const refused = data.verification.kind === 'refused';
+  #turnAway(arrival: Arrival, socket: UwsSocket<SocketData>, kind: 'refused' | 'unavailable'): void {
     const timestamp = this.#parts.clock.epochMs();
     const error = new Outgoing(
-      refused
+      kind === 'refused'
         ? { type: 'error', code: ErrorCode.authRequired, message: 'A valid session token is required', timestamp }
         : {
             type: 'error',
@@ -175,27 +174,33 @@ export class WebSocketGateway {
             timestamp,
           },
     );
-    const encoding = data.subprotocolEncoding ?? 'json';
-    this.#parts.log('debug', { role: data.role, remoteAddress: data.remoteAddress, refused }, 'turned away');
-    // Closing inside `open` after an asynchronous upgrade would leave the TCP connection open.
+    const { role, request, subprotocolEncoding } = arrival;
+    this.#parts.log('debug', { role, remoteAddress: request.remoteAddress, kind }, 'turned away');
+    // Not in this turn: without credentials it may still be the one of `open`, where the library must not be asked to close.
     setImmediate(() => {
+      const encoding = arrival.firstHeldEncoding ?? subprotocolEncoding ?? 'json';
       socket.sendControl(error.in(encoding), encoding);
-      if (refused) socket.close(CloseCode.policyViolation, 'Unauthorized');
+      if (kind === 'refused') socket.close(CloseCode.policyViolation, 'Unauthorized');
       else socket.close(CloseCode.tryAgainLater, 'Try again later');
     });
   }
 
   #message(ws: WebSocket<SocketData>, message: ArrayBuffer, isBinary: boolean): void {
-    const { connection } = ws.getUserData();
-    if (connection === undefined) return;
+    const { arrival } = ws.getUserData();
     const encoding: Encoding = isBinary ? 'msgpack' : 'json';
+    if (arrival.connection !== undefined) this.#handle(arrival.connection, Buffer.from(message), encoding);
+    else if (!arrival.hold(message, encoding))
+      arrival.socket?.close(CloseCode.tryAgainLater, 'Too much before the session was checked');
+  }
+
+  #handle(connection: Connection, message: Buffer, encoding: Encoding): void {
     connection.heard(encoding);
-    if (message.byteLength > this.#parts.maxMessageBytes) {
-      this.#refuseTooLarge(connection, message.byteLength);
+    if (message.length > this.#parts.maxMessageBytes) {
+      this.#refuseTooLarge(connection, message.length);
       return;
     }
     try {
-      this.#route(connection, Buffer.from(message), encoding);
+      this.#route(connection, message, encoding);
     } catch (error) {
       this.#refuse(connection, error);
     }
@@ -238,20 +243,20 @@ export class WebSocketGateway {
   }
 
   #dropped(ws: WebSocket<SocketData>): void {
-    const { connection } = ws.getUserData();
+    const { connection } = ws.getUserData().arrival;
     if (connection?.side.role !== 'viewer') return;
     this.#parts.router.viewers.dropped(connection.side.viewer, !connection.socket.isSending);
   }
 
   #drained(ws: WebSocket<SocketData>): void {
-    const { connection } = ws.getUserData();
+    const { connection } = ws.getUserData().arrival;
     if (connection === undefined) return;
     if (connection.side.role === 'viewer') connection.side.viewer.catchUp();
     else connection.peer.flush();
   }
 
   #closed(ws: WebSocket<SocketData>, code: number): void {
-    const { connection, socket } = ws.getUserData();
+    const { connection, socket } = ws.getUserData().arrival;
     socket?.markClosed();
     if (connection === undefined) return;
     this.#connections.delete(connection);

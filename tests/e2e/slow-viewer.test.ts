@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { frameOf, jpegOf, openEncoder, openViewer, type TestClient } from '../support/client.ts';
+import { startTestRouter, type TestRouter } from '../support/router.ts';
+
+let router: TestRouter;
+
+beforeAll(async () => {
+  router = await startTestRouter({ env: { STREAM_MAX_FPS: '1000', VIEWER_BACKPRESSURE_BYTES: '262144' } });
+});
+afterAll(() => router.stop());
+
+/** A picture of so many bytes that carries its number. */
+function numbered(number: number, bytes: number): Buffer {
+  const jpeg = Buffer.alloc(bytes);
+  jpeg.set([0xff, 0xd8, 0xff, 0xe0]);
+  jpeg.writeUInt32BE(number, 4);
+  return jpeg;
+}
+
+async function slowDrops(): Promise<number> {
+  return (await router.stats())['frames'].dropped.slow;
+}
+
+test.each([
+  { kind: 'small frames, several to a tick', bytes: 10_000, encoding: 'msgpack' as const },
+  { kind: 'frames of a surveillance camera', bytes: 34_000, encoding: 'msgpack' as const },
+  { kind: 'large frames', bytes: 100_000, encoding: 'msgpack' as const },
+  { kind: 'JSON frames', bytes: 34_000, encoding: 'json' as const },
+])('a dashboard that stalls skips to the newest picture, in order, with $kind', async ({ bytes, encoding }) => {
+  const { token } = await router.signUp();
+  const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'msgpack' });
+  encoder.send(frameOf(encoder, streamId, numbered(0, bytes)));
+  const slow = await openViewer(router.wsUrl, token, streamId, { encoding });
+  const quick = await openViewer(router.wsUrl, token, streamId, { encoding: 'msgpack' });
+  await slow.next('video-frame');
+  await quick.next('video-frame');
+
+  const before = await slowDrops();
+  slow.socket.pause();
+  let sent = 0;
+  // Kernel buffers swallow a few MB before the router sees that nobody reads.
+  while ((await slowDrops()) < before + 20) {
+    for (let burst = 0; burst < 10; burst += 1) {
+      sent += 1;
+      encoder.send(frameOf(encoder, streamId, numbered(sent, bytes)));
+    }
+    await quick.next((message) => message['type'] === 'video-frame' && numberOf(message) === sent);
+  }
+  slow.socket.resume();
+  const newest = await slow.next((message) => message['type'] === 'video-frame' && numberOf(message) === sent);
+  expect(jpegOf(newest).equals(numbered(sent, bytes))).toBe(true);
+
+  encoder.send(frameOf(encoder, streamId, numbered(sent + 1, bytes)));
+  expect(numberOf(await slow.next('video-frame'))).toBe(sent + 1);
+  await quick.next((message) => message['type'] === 'video-frame' && numberOf(message) === sent + 1);
+  expectInOrder(slow);
+  expectInOrder(quick);
+  expect(numbersOf(slow).length).toBeLessThan(numbersOf(quick).length);
+  expect(numbersOf(quick)).toHaveLength(sent + 2);
+  await Promise.all([encoder, slow, quick].map((client) => client.close()));
+});
+
+test('an alert reaches a stalled dashboard as soon as it reads again, before newer pictures', async () => {
+  const { token } = await router.signUp();
+  const { encoder, streamId } = await openEncoder(router.wsUrl, token, {
+    encoding: 'msgpack',
+    register: { produces: ['video-frame', 'alert'] },
+  });
+  const slow = await openViewer(router.wsUrl, token, streamId, { encoding: 'msgpack' });
+  const before = await slowDrops();
+  slow.socket.pause();
+  let sent = 0;
+  while ((await slowDrops()) < before + 20) {
+    for (let burst = 0; burst < 20; burst += 1) {
+      sent += 1;
+      encoder.send(frameOf(encoder, streamId, numbered(sent, 34_000)));
+    }
+    // The encoder's own answer tells that the burst was handled.
+    encoder.send({ type: 'burst' });
+    await encoder.next((message) => message['code'] === 'UNKNOWN_MESSAGE_TYPE');
+  }
+  for (let number = 1; number <= 5; number += 1) {
+    encoder.send({ type: 'alert', streamId, severity: 'high', message: `alert ${number}` });
+  }
+  encoder.send({ type: 'burst' });
+  await encoder.next((message) => message['code'] === 'UNKNOWN_MESSAGE_TYPE');
+  slow.socket.resume();
+  await slow.next((message) => message['type'] === 'video-frame' && numberOf(message) === sent);
+  const kinds = slow.messages.map((message) => (message['type'] === 'alert' ? message['message'] : message['type']));
+  const alerts = kinds.filter((kind) => kind.startsWith('alert'));
+  expect(alerts).toEqual(['alert 1', 'alert 2', 'alert 3', 'alert 4', 'alert 5']);
+  expect(kinds.lastIndexOf('video-frame')).toBeGreaterThan(kinds.indexOf('alert 5'));
+  expect(kinds.at(-1)).toBe('video-frame');
+  await Promise.all([encoder.close(), slow.close()]);
+});
+
+function numberOf(message: Record<string, unknown>): number {
+  return jpegOf(message).readUInt32BE(4);
+}
+
+function numbersOf(client: TestClient): number[] {
+  return client.messages.filter((message) => message['type'] === 'video-frame').map(numberOf);
+}
+
+function expectInOrder(client: TestClient): void {
+  const numbers = numbersOf(client);
+  expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+}
