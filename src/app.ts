@@ -18,6 +18,11 @@ import type { Clock, FrameTap, SessionVerifier } from './router/ports.ts';
 import { createRouter } from './router/router.ts';
 import { connectionStats, trafficStats } from './router/snapshot.ts';
 
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: the package exports it as a value, but types it as none. */
+const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
+/** The overload with an address and options, which the types leave out. */
+type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void;
+
 /** How often time passes for streams: quiet ones, and ends of grace. */
 const TICK_MS = 250;
 /** A drain ends within 10 s; this leaves the rest for the ML service and the database. */
@@ -133,8 +138,10 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   }
 
   function listen(host: string, port: number): Promise<us_listen_socket> {
+    const listenOn = app.listen.bind(app) as unknown as Listen;
     return new Promise((resolve, reject) => {
-      app.listen(host, port, (socket) => {
+      // Exclusive: by default a second process may share the port, and would quietly take half of the connections.
+      listenOn(host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
         if (socket) resolve(socket);
         else
           reject(

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openEncoder, openViewer } from '../support/client.ts';
+import { startTestRouter, type TestRouter } from '../support/router.ts';
+
+let router: TestRouter;
+beforeAll(async () => {
+  router = await startTestRouter();
+});
+afterAll(() => router.stop());
+
+const FIVE = ['activeStreams', 'totalAlertConsumers', 'totalConnections', 'totalProducers', 'totalVideoConsumers'];
+
+test('/health has the original shape and counts what is connected', async () => {
+  const { token } = await router.signUp();
+  const { encoder, streamId } = await openEncoder(router.wsUrl, token);
+  const viewer = await openViewer(router.wsUrl, token, streamId);
+  const alertsOnly = await openViewer(router.wsUrl, token, streamId, { subscribe: { consumes: ['alert'] } });
+  const response = await fetch(`${router.httpUrl}/health`);
+  expect(response.status).toBe(200);
+  const health = (await response.json()) as { timestamp: string; stats: object };
+  expect(health).toMatchObject({ status: 'healthy' });
+  expect(new Date(health.timestamp).toISOString()).toBe(health.timestamp);
+  expect(Object.keys(health.stats).sort()).toEqual(FIVE);
+  expect(health.stats).toEqual({
+    totalProducers: 1,
+    totalVideoConsumers: 1,
+    totalAlertConsumers: 3,
+    totalConnections: 3,
+    activeStreams: [streamId],
+  });
+  await Promise.all([encoder.close(), viewer.close(), alertsOnly.close()]);
+});
+
+test('/stats has the original five fields at the top, and what became of frames beside them', async () => {
+  const stats = await router.stats();
+  for (const field of FIVE) expect(stats).toHaveProperty(field);
+  expect(stats['frames']).toMatchObject({ received: 0, offered: 0, delivered: 0, dropped: { slow: 0 } });
+});
+
+test.each(['/health', '/health/live', '/health/ready', '/stats', '/', '/dashboard.js', '/dashboard.css'])(
+  'GET %s answers 200, another method 405 with the allowed one',
+  async (path) => {
+    expect((await fetch(router.httpUrl + path)).status).toBe(200);
+    const wrong = await fetch(router.httpUrl + path, { method: 'POST', body: '{}' });
+    expect(wrong.status).toBe(405);
+    expect(wrong.headers.get('allow')).toBe('GET');
+    expect(await wrong.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
+  },
+);
+
+test('an unknown path gets 404 in JSON, a WebSocket path without an upgrade 426', async () => {
+  const unknown = await fetch(`${router.httpUrl}/nope`);
+  expect(unknown.status).toBe(404);
+  expect(await unknown.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  for (const path of ['/streams/register', '/streams/subscribe']) {
+    const response = await fetch(router.httpUrl + path);
+    expect(response.status).toBe(426);
+    expect(await response.json()).toMatchObject({ error: { code: 'UPGRADE_REQUIRED' } });
+  }
+});
+
+test('the page may load nothing from elsewhere, run nothing inline, and pass no address on', async () => {
+  const page = await fetch(`${router.httpUrl}/?token=secret`);
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
+  expect(page.headers.get('referrer-policy')).toBe('no-referrer');
+  expect(await page.text()).not.toContain('secret');
+});
