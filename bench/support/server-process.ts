@@ -1,0 +1,40 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** A server under test, in a process of its own, so that its CPU and memory are its own. Linux: read from /proc. */
+export interface ServerProcess {
+  port: number;
+  /** CPU it used so far, user and system, in seconds. Resolution 10 ms. */
+  cpuSeconds(): number;
+  residentBytes(): number;
+  stop(): void;
+}
+
+/** Starts a built module and waits for the line that says on which port it listens. */
+export async function startServer(module: URL, env: Record<string, string> = {}): Promise<ServerProcess> {
+  const child: ChildProcess = fork(module, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    let text = '';
+    child.stdout?.on('data', (chunk) => {
+      text += chunk;
+      const found = /"port":(\d+)/.exec(text)?.[1];
+      if (found !== undefined) resolve(Number(found));
+    });
+    child.once('exit', () => reject(new Error(`${module.pathname} ended: ${text}`)));
+  });
+  return {
+    port,
+    cpuSeconds() {
+      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
+    residentBytes() {
+      const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
+      return Number(kib) * 1024;
+    },
+    stop: () => void child.kill('SIGKILL'),
+  };
+}
