@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { CloseCode } from '../../proto/close-codes.ts';
+import { SUBPROTOCOLS } from '../../proto/codec.ts';
+import { ErrorCode } from '../../proto/errors.ts';
+import { controlSchemas } from '../../proto/messages.ts';
+import { ENVIRONMENT_VARIABLES, readConfig } from '../../src/config.ts';
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const readme = read('README.md');
+const protocol = read('proto/PROTOCOL.md');
+const example = read('.env.example');
+const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
+
+/** Rows of Markdown tables as lists of cells. */
+function rows(markdown: string): string[][] {
+  const lines = markdown.split('\n').filter((line) => line.startsWith('|'));
+  return lines.map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()),
+  );
+}
+
+const environmentRows = rows(readme).filter(([name]) => /^`[A-Z][A-Z_]+`$/.test(name ?? ''));
+
+test('the README lists every environment variable, and no other', () => {
+  expect(environmentRows.map(([name]) => name?.slice(1, -1)).sort()).toEqual([...ENVIRONMENT_VARIABLES].sort());
+});
+
+test('the defaults in the README are those of a router without any environment', () => {
+  const config: Record<string, unknown> = {
+    ...readConfig({}),
+    HOST: '0.0.0.0',
+    BETTER_AUTH_URL: 'http://localhost:3000',
+  };
+  for (const [name = '', fallback = ''] of environmentRows) {
+    if (fallback === '–') expect(config[name.slice(1, -1)]).toBeUndefined();
+    else if (name !== '`ALLOWED_ORIGINS`') expect(String(config[name.slice(1, -1)])).toBe(fallback);
+  }
+  expect(readConfig({}).allowedOrigins).toEqual(['http://localhost:3000']);
+});
+
+test('.env.example names every variable, sets none, and shows values the router accepts', () => {
+  const lines = example.split('\n').filter((line) => /^(# )?[A-Z_]+=/.test(line));
+  expect(lines.map((line) => line.replace(/^# /, '').split('=')[0]).sort()).toEqual([...ENVIRONMENT_VARIABLES].sort());
+  expect(lines.every((line) => line.startsWith('# '))).toBe(true);
+  const values = lines.map((line) => line.slice(2).split(/=(.*)/s).slice(0, 2) as [string, string]);
+  expect(() => readConfig({ ...Object.fromEntries(values), BETTER_AUTH_SECRET: 'x' })).not.toThrow();
+});
+
+test('an empty variable counts as unset', () => {
+  expect(readConfig(Object.fromEntries(ENVIRONMENT_VARIABLES.map((name) => [name, ''])))).toEqual(readConfig({}));
+});
+
+test('the protocol explains every error code, and no other', () => {
+  const documented = rows(protocol.split('## Error codes')[1]?.split('##')[0] ?? '').map(([code]) => code);
+  expect(documented.filter((code) => code?.startsWith('`')).sort()).toEqual(
+    Object.values(ErrorCode)
+      .map((code) => `\`${code}\``)
+      .sort(),
+  );
+});
+
+test('the protocol explains every close code, and no other', () => {
+  const documented = rows(protocol.split('## Close codes')[1]?.split('##')[0] ?? '').map(([code]) => code);
+  expect(documented.filter((code) => /^\d+$/.test(code ?? '')).map(Number)).toEqual(Object.values(CloseCode));
+});
+
+test('the protocol explains every message type, subprotocol and path', () => {
+  for (const type of [...Object.keys(controlSchemas), 'video-frame']) expect(protocol).toContain(`### \`${type}\``);
+  for (const type of ['success', 'error', 'status', 'video-frame', 'alert', 'going-away']) {
+    expect(protocol).toContain(`| \`${type}\` |`);
+  }
+  for (const name of Object.keys(SUBPROTOCOLS)) expect(protocol).toContain(`\`${name}\``);
+  for (const path of ['/streams/register', '/streams/subscribe']) expect(protocol).toContain(`\`${path}\``);
+});
+
+test('every field of every control message stands in the protocol', () => {
+  for (const schema of Object.values(controlSchemas)) {
+    for (const field of Object.keys(schema.shape)) expect(protocol).toMatch(new RegExp(`\`${field}\\??\``));
+  }
+});
+
+test('every npm command in the documents exists', () => {
+  for (const document of [readme, read('CONTRIBUTING.md'), read('CHANGELOG.md')]) {
+    for (const [, name = ''] of document.matchAll(/npm run (?:-s )?([\w:-]+)/g)) expect(scripts).toHaveProperty([name]);
+  }
+  expect(readme).toContain('npm ci && npm start');
+  expect(readme).toContain('npm ci && npm test');
+});
+
+test('links in the documents lead to files that are there', () => {
+  for (const [folder, document] of [
+    ['', readme],
+    ['', read('CONTRIBUTING.md')],
+    ['proto/', protocol],
+  ] as const) {
+    for (const [, target = ''] of document.matchAll(/\]\(((?!http)[^)]+)\)/g)) {
+      expect(() => read(`${folder}${target}${target.includes('.') ? '' : '/README.md'}`)).not.toThrow();
+    }
+    for (const [, path = ''] of document.matchAll(/`((?:src|proto|tests|bench)\/[\w/.-]+\.ts)`/g)) {
+      expect(() => read(path)).not.toThrow();
+    }
+  }
+});
