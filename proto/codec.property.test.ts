@@ -5,6 +5,7 @@ import { decodeControl, decodeMap, type Encoding, encodeServerMessage } from './
 import { ProtocolError } from './errors.ts';
 import { FrameView } from './frame.ts';
 import { findDataText } from './json-scan.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES, MAX_CONTROL_BYTES } from './limits.ts';
 import type { AlertMessage } from './messages.ts';
 import { isMap } from './metadata.ts';
 import { checkWellFormed } from './msgpack-scan.ts';
@@ -214,6 +215,15 @@ describe('whatever bytes a client sends', () => {
     );
   });
 
+  it('it costs no memory beyond its own size: a few bytes cannot claim hundreds of megabytes', () => {
+    // Nested lists that each claim 16 million elements; a decoder that believes them allocates 128 MiB for every one.
+    const claims = Buffer.from('dd00ffffff'.repeat(3), 'hex');
+    const register = Buffer.concat([encode({ type: 'register', clientType: 'mobile', x: 0 }).subarray(0, -1), claims]);
+    const before = process.memoryUsage().heapUsed;
+    for (const bytes of [claims, register]) expectProtocolError(() => decodeControl(bytes, 'msgpack'));
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(32 * 1024 * 1024);
+  });
+
   it('a frame that is taken can be shown by viewers of the other encoding', () => {
     fc.assert(
       fc.property(damagedWires, ({ bytes, encoding }) => {
@@ -258,10 +268,44 @@ describe('whatever bytes a client sends', () => {
   });
 });
 
+describe('a message that is all keys and no picture', () => {
+  // Fields beside the picture end at 1 MiB, so nobody need look at what comes after that.
+  const sizes = { large: DEFAULT_MAX_MESSAGE_BYTES, overTheLimit: 2 * MAX_CONTROL_BYTES };
+
+  it('of 16 MiB keeps everybody waiting little longer than one of 2 MiB: MessagePack', () => {
+    const pair = Buffer.concat([encode('k'), encode(null)]);
+    const messageOf = (size: number): Buffer => {
+      const pairs = Math.floor((size - 5) / pair.length);
+      const header = Buffer.from([0xdf, 0, 0, 0, 0]);
+      header.writeUInt32BE(pairs, 1);
+      return Buffer.concat([header, Buffer.alloc(pairs * pair.length, pair)]);
+    };
+    expect(timesLonger(messageOf, 'msgpack')).toBeLessThan(4);
+  });
+
+  it('of 16 MiB keeps everybody waiting little longer than one of 2 MiB: JSON', () => {
+    const pair = '"kind":0,';
+    const messageOf = (size: number): Buffer =>
+      Buffer.from(`{${pair.repeat(Math.floor(size / pair.length) - 1)}"z":0}`);
+    expect(timesLonger(messageOf, 'json')).toBeLessThan(4);
+  });
+
+  function timesLonger(messageOf: (size: number) => Buffer, encoding: Encoding): number {
+    const cpuMs = (size: number): number => {
+      const bytes = messageOf(size);
+      const runs = [1, 2, 3].map(() => cpuMsOf(() => outcomeOf(() => new FrameView().read(bytes, encoding))));
+      return Math.min(...runs);
+    };
+    cpuMs(sizes.overTheLimit);
+    return cpuMs(sizes.large) / cpuMs(sizes.overTheLimit);
+  }
+});
+
 describe('a frame that changes its encoding on the way', () => {
   it('from MessagePack to JSON and back keeps its picture bit for bit, and every field', () => {
     fc.assert(
-      fc.property(frames, encoderOptions, (frame, options) => {
+      fc.property(frames, encoderOptions, (fields, options) => {
+        const frame = options.forceFloat32 ? asFloat32(fields) : fields;
         const bytes = Buffer.from(encode(frame, options));
         const sent = decodePlain(bytes);
         const view = new FrameView();
@@ -396,6 +440,29 @@ describe('a MessagePack message of any shape', () => {
     );
   });
 
+  it('may use every form of the specification, also those this library never writes', () => {
+    const forms = ['00', '7f', 'e0', 'ff', 'c0', 'c2', 'c3', '80', '8100c0', '90', '91c0', 'a0', 'a178'];
+    forms.push('c400', 'c40100', 'c50000', 'c5000100', 'c600000000', 'c60000000100', 'd900', 'd90178', 'da0000');
+    forms.push('da000178', 'db00000000', 'db0000000178', 'dc0000', 'dc0001c0', 'dd00000000', 'dd00000001c0', 'de0000');
+    forms.push('de00010000', 'df00000000', 'df000000010000', 'c70005', 'c7010500', 'c8000005', 'c800010500');
+    forms.push('c90000000005', 'c9000000010500', 'd40500', `d505${'00'.repeat(2)}`, `d605${'00'.repeat(4)}`);
+    forms.push(`d705${'00'.repeat(8)}`, `d805${'00'.repeat(16)}`, 'ca00000000', 'cb0000000000000000', 'cc00', 'cd0000');
+    forms.push('ce00000000', 'cf0000000000000000', 'd000', 'd10000', 'd200000000', 'd30000000000000000');
+    for (const form of forms) {
+      const bytes = Buffer.from(form, 'hex');
+      expect(
+        outcomeOf(() => checkWellFormed(bytes)),
+        form,
+      ).toBeUndefined();
+      for (let length = 0; length < bytes.length; length += 1) {
+        expectProtocolError(() => checkWellFormed(bytes.subarray(0, length)));
+      }
+      expectProtocolError(() => checkWellFormed(Buffer.concat([bytes, Buffer.from([0xc0])])));
+    }
+    const types = new Set(forms.map((form) => Number.parseInt(form.slice(0, 2), 16)));
+    for (let type = 0xc0; type <= 0xdf; type += 1) expect(types.has(type), type.toString(16)).toBe(type !== 0xc1);
+  });
+
   it('is refused only if other decoders refuse it too', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
@@ -431,7 +498,7 @@ describe('the picture in a JSON message', () => {
         ),
         ([object, style]) => {
           const bytes = Buffer.from(writeJson(object, style));
-          const found = findDataText(bytes);
+          const found = findDataText(bytes, MAX_CONTROL_BYTES);
           const parsed = JSON.parse(bytes.toString()) as Fields;
           expect(found).toBeDefined();
           if (found === undefined) return;
@@ -446,18 +513,25 @@ describe('the picture in a JSON message', () => {
     fc.assert(
       fc.property(objects, jsonStyles, (fields, style) => {
         const { data, ...others } = fields;
-        expect(findDataText(Buffer.from(writeJson(others, style)))).toBeUndefined();
-        expect(findDataText(Buffer.from(writeJson([{ data: 'x' }, others], style)))).toBeUndefined();
-        expect(findDataText(Buffer.from(JSON.stringify(JSON.stringify({ ...others, data: 'x' }))))).toBeUndefined();
+        const find = (text: string) => findDataText(Buffer.from(text), MAX_CONTROL_BYTES);
+        expect(find(writeJson(others, style))).toBeUndefined();
+        expect(find(writeJson([{ data: 'x' }, others], style))).toBeUndefined();
+        expect(find(JSON.stringify(JSON.stringify({ ...others, data: 'x' })))).toBeUndefined();
       }),
       { numRuns: 500 },
     );
   });
 
-  it('is looked for in any text without an error', () => {
+  it('is looked for in any text without an error but the typed one', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
-        const found = findDataText(bytes);
+        let found: ReturnType<typeof findDataText>;
+        try {
+          found = findDataText(bytes, MAX_CONTROL_BYTES);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ProtocolError);
+          return;
+        }
         if (found === undefined) return;
         expect(bytes[found.start - 1]).toBe(0x22);
         expect(bytes[found.end]).toBe(0x22);
@@ -519,15 +593,20 @@ describe('control messages', () => {
     );
   });
 
-  it('may hold binary values and dates in their metadata: text for whoever reads it', () => {
+  it('may hold binary values, dates and NaN in their metadata: text and null for whoever reads it', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 50 }), fc.date({ noInvalidDate: true }), (bytes, date) => {
-        const message = { type: 'register', clientType: 'mobile', metadata: { bytes, list: [bytes], date } };
+        const message = {
+          type: 'register',
+          clientType: 'mobile',
+          metadata: { bytes, list: [bytes, Number.NaN], date, x: -1 / 0 },
+        };
         expect(decodeControl(Buffer.from(encode(message)), 'msgpack')).toMatchObject({
           metadata: {
             bytes: Buffer.from(bytes).toString('base64'),
-            list: [Buffer.from(bytes).toString('base64')],
+            list: [Buffer.from(bytes).toString('base64'), null],
             date: date.toISOString(),
+            x: null,
           },
         });
       }),
@@ -642,6 +721,14 @@ function onlyProtocolErrors(action: () => unknown): void {
   outcomeOf(action);
 }
 
+/** CPU time, since the wall clock also counts what other processes do. */
+function cpuMsOf(action: () => unknown): number {
+  const start = process.cpuUsage();
+  action();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1_000;
+}
+
 function expectProtocolError(action: () => unknown): void {
   let thrown: unknown;
   try {
@@ -688,6 +775,15 @@ function escapeBeyondAscii(json: string): string {
 /** The value as JSON.parse would give it: no -0, no prototypes but plain ones. */
 function asParsed(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
+}
+
+/** Numbers as a float32 keeps them; none that JSON has no word for. */
+function asFloat32(fields: Fields): Fields {
+  return mapLeaves(fields, (leaf) => {
+    if (typeof leaf !== 'number') return undefined;
+    const coarse = Math.fround(leaf);
+    return Number.isFinite(coarse) ? coarse + 0 : 0;
+  }) as Fields;
 }
 
 /** Binary values as the router writes them in JSON: base64 text. */

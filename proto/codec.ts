@@ -71,7 +71,7 @@ export function decodeMap(bytes: Uint8Array, encoding: Encoding): Record<string,
 }
 
 const encoder = new Encoder();
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function parseJson(bytes: Uint8Array): unknown {
   try {

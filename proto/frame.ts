@@ -3,7 +3,7 @@ import { decodeMap, type Encoded, type Encoding } from './codec.ts';
 import { invalid } from './errors.ts';
 import { findDataText } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
-import { isMap } from './metadata.ts';
+import { isMap, plain } from './metadata.ts';
 import {
   checkWellFormed,
   readBinarySpan,
@@ -80,44 +80,48 @@ export class FrameView {
     const header = readMapHeader(bytes);
     if (header === undefined) return false;
     const span = this.#span;
-    let type: string | undefined;
-    let streamId: string | undefined;
-    let timestamp: number | undefined;
-    let dataAt = -1;
+    // null: the field is there and has not the right kind of value.
+    let type: string | null | undefined;
+    let streamId: string | null | undefined;
+    let timestamp: number | null | undefined;
+    let dataAt: number | undefined;
+    let besideBytes = 0;
     let at = header.firstKey;
     for (let pair = 0; pair < header.pairs; pair += 1) {
       if (at < bytes.length && !readStringSpan(bytes, at, span)) throw invalid('message: map keys must be strings');
       if (at >= bytes.length || span.end > bytes.length) checkWellFormed(bytes);
+      const keyAt = at;
       const key = bytes.toString('latin1', span.start, span.end);
       const valueAt = span.end;
       at = skipValue(bytes, valueAt);
+      // Sixteen MiB of keys would take a third of a second to look at.
+      if (key !== 'data') besideBytes += at - keyAt;
+      if (besideBytes > MAX_CONTROL_BYTES) return false;
       if (key === 'type') type = once(key, type, this.#stringAt(valueAt));
       else if (key === 'streamId') streamId = once(key, streamId, this.#stringAt(valueAt));
-      else if (key === 'timestamp') timestamp = once(key, timestamp, readNumber(bytes, valueAt));
-      else if (key === 'data') dataAt = once(key, dataAt === -1 ? undefined : dataAt, valueAt) ?? -1;
+      else if (key === 'timestamp') timestamp = once(key, timestamp, readNumber(bytes, valueAt) ?? null);
+      else if (key === 'data') dataAt = once(key, dataAt, valueAt);
     }
     if (at !== bytes.length) checkWellFormed(bytes);
     if (type !== 'video-frame') return false;
     this.#setHead(streamId, timestamp);
-    if (dataAt === -1) throw invalid('data: required');
+    if (dataAt === undefined) throw invalid('data: required');
     if (!readBinarySpan(bytes, dataAt, span)) throw invalid('data: must be MessagePack bin');
     this.#dataStart = span.start;
     this.#dataEnd = span.end;
     this.#pairs = header.pairs;
-    if (bytes[span.start] !== 0xff || bytes[span.start + 1] !== 0xd8 || span.end - span.start < 4) {
+    if (bytes[span.start] !== 0xff || bytes[span.start + 1] !== 0xd8 || span.end - span.start < SMALLEST_JPEG_BYTES) {
       throw invalid('data: must be a JPEG (it starts with FF D8)');
     }
-    this.#checkFieldsSize();
     return true;
   }
 
   #readJson(): boolean {
     const { bytes } = this;
-    const data = findDataText(bytes);
+    const data = findDataText(bytes, MAX_CONTROL_BYTES);
     if (data === undefined) return this.#withoutPicture();
     this.#dataStart = data.start;
     this.#dataEnd = data.end;
-    if (bytes.length - (data.end - data.start) > MAX_CONTROL_BYTES) return this.#withoutPicture();
     let rest: unknown;
     try {
       rest = JSON.parse(bytes.toString('utf8', 0, data.start) + bytes.toString('utf8', data.end, bytes.length));
@@ -125,7 +129,6 @@ export class FrameView {
       throw invalid('message: a text message must be JSON');
     }
     if (!isMap(rest) || rest['type'] !== 'video-frame') return false;
-    if (rest['data'] !== '') throw invalid('data: appears twice');
     this.#setHead(rest['streamId'], rest['timestamp']);
     this.#rest = rest;
     this.#checkBase64();
@@ -138,35 +141,32 @@ export class FrameView {
     const map = decodeMap(this.bytes, 'json');
     if (map['type'] !== 'video-frame') return false;
     this.#setHead(map['streamId'], map['timestamp']);
-    if (typeof map['data'] === 'string') throw invalid('data: appears twice');
     throw invalid(map['data'] === undefined ? 'data: required' : 'data: must be base64 text');
   }
 
   #setHead(streamId: unknown, timestamp: unknown): void {
     if (typeof streamId !== 'string' || streamId === '') throw invalid('streamId: required, a string');
-    if (typeof timestamp !== 'number') throw invalid('timestamp: required, a number (ms since the epoch)');
+    // JSON can write 1e999, which reads as Infinity.
+    if (typeof timestamp !== 'number' || !Number.isFinite(timestamp))
+      throw invalid('timestamp: required, a number (ms since the epoch)');
     this.streamId = streamId;
     this.timestamp = timestamp;
   }
 
-  #stringAt(at: number): string | undefined {
+  #stringAt(at: number): string | null {
     return readStringSpan(this.bytes, at, this.#span)
       ? this.bytes.toString('utf8', this.#span.start, this.#span.end)
-      : undefined;
-  }
-
-  #checkFieldsSize(): void {
-    if (this.bytes.length - (this.#dataEnd - this.#dataStart) > MAX_CONTROL_BYTES) {
-      throw invalid(`message: the fields beside data end at ${MAX_CONTROL_BYTES} bytes`);
-    }
+      : null;
   }
 
   #checkBase64(): void {
     const { bytes } = this;
     const backslash = bytes.indexOf(0x5c, this.#dataStart);
     if (backslash !== -1 && backslash < this.#dataEnd) {
-      this.#unescaped = unescaped(bytes.toString('latin1', this.#dataStart, this.#dataEnd));
-      checkBase64Shape(Buffer.from(this.#unescaped, 'latin1'), 0, this.#unescaped.length);
+      // As UTF-8, so that no character beyond ASCII can pass for one of base64.
+      const text = Buffer.from(unescaped(bytes.toString('utf8', this.#dataStart, this.#dataEnd)));
+      checkBase64Shape(text, 0, text.length);
+      this.#unescaped = text.toString('latin1');
     } else {
       checkBase64Shape(bytes, this.#dataStart, this.#dataEnd);
     }
@@ -175,9 +175,10 @@ export class FrameView {
   #decodeBase64(): Buffer {
     const text = this.#unescaped ?? this.bytes.toString('latin1', this.#dataStart, this.#dataEnd);
     const jpeg = Buffer.from(text, 'base64');
-    // Node skips what is not base64, so the decoded length tells whether everything was.
+    // Node skips what is not base64, so the decoded length tells whether everything was; but it takes the URL alphabet too.
     const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-    if (jpeg.length !== (text.length / 4) * 3 - padding) throw invalid('data: not base64 (RFC 4648, no line breaks)');
+    if (jpeg.length !== (text.length / 4) * 3 - padding || text.includes('-') || text.includes('_'))
+      throw invalid('data: not base64 (RFC 4648, no line breaks)');
     return jpeg;
   }
 
@@ -189,30 +190,31 @@ export class FrameView {
   }
 
   #extraJson(): string {
-    const { type, streamId, timestamp, data, ...extra } = decodeMap(new Uint8Array(this.bytes), 'msgpack');
-    return passOn(() => {
-      const json = JSON.stringify(extra, (_key, value) =>
-        value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
-      );
-      return json === '{}' ? '' : `,${json.slice(1, -1)}`;
-    });
+    const { buffer, byteOffset, length } = this.bytes;
+    // A plain Uint8Array: of a Buffer the library would make Buffers, which write themselves to JSON in a way of their own.
+    const { type, streamId, timestamp, data, ...extra } = decodeMap(
+      new Uint8Array(buffer, byteOffset, length),
+      'msgpack',
+    );
+    const json = JSON.stringify(passOn(extra));
+    return json === '{}' ? '' : `,${json.slice(1, -1)}`;
   }
 
   #toMsgpack(): Uint8Array {
-    const message = { ...this.#rest, data: this.jpeg() };
     this.#encoder ??= new Encoder();
-    const encoder = this.#encoder;
-    return passOn(() => encoder.encodeSharedRef(message));
+    return this.#encoder.encodeSharedRef({ ...passOn(this.#rest), data: this.jpeg() });
   }
 }
 
 const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: Record<string, unknown> = {};
 const PAD = 0x3d;
+/** Its start and its end marker. */
+const SMALLEST_JPEG_BYTES = 4;
 /** `type`, `streamId`, `data`, `timestamp`. */
 const KNOWN_FIELDS = 4;
 
-function once<T>(field: string, earlier: T | undefined, value: T | undefined): T | undefined {
+function once<T>(field: string, earlier: T | undefined, value: T): T {
   if (earlier !== undefined) throw invalid(`${field}: appears twice`);
   return value;
 }
@@ -227,11 +229,11 @@ function unescaped(text: string): string {
 }
 
 /** Unknown fields are passed on as they are; what the other encoding cannot express is the encoder's mistake. */
-function passOn<T>(encode: () => T): T {
+function passOn(fields: Record<string, unknown>): Record<string, unknown> {
   try {
-    return encode();
-  } catch {
-    throw invalid('message: its extra fields nest too deep to be passed on');
+    return plain(fields, 0) as Record<string, unknown>;
+  } catch (error) {
+    throw invalid(`message: extra fields ${(error as Error).message}`);
   }
 }
 
@@ -246,6 +248,7 @@ function checkBase64Shape(text: Uint8Array, start: number, end: number): void {
   if (length % 4 !== 0 || text[end - 1 - padding] === PAD || (padding === 0 && text[end - 2] === PAD)) {
     throw invalid('data: not base64 (a length that is a multiple of 4, padded with at most two =, no line breaks)');
   }
+  if ((length / 4) * 3 - padding < SMALLEST_JPEG_BYTES) throw invalid('data: too short for a JPEG');
 }
 
 function isBetween(byte: number | undefined, low: number, high: number): boolean {

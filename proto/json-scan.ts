@@ -1,33 +1,65 @@
+import { invalid } from './errors.ts';
+
 /**
  * Finds the `data` text of a JSON frame without parsing it: `JSON.parse` of a 34 KB frame's text costs more than sending it.
  * Only the top level is looked at, and only enough to find that one string; what lies around it still goes through
  * `JSON.parse`, so nothing malformed passes.
  */
 
-/** `[start, end)` of the text between the quotes, or undefined when there is no top-level string `data`, or more than one. */
-export function findDataText(bytes: Buffer): { start: number; end: number } | undefined {
+/**
+ * `[start, end)` of the text between the quotes, or undefined when there is no top-level string `data`, or more than `maxBesideBytes`
+ * beside it.
+ * @throws ProtocolError `INVALID_MESSAGE` when a field of a frame appears twice: parsers disagree about which one counts.
+ */
+export function findDataText(bytes: Buffer, maxBesideBytes: number): { start: number; end: number } | undefined {
   let found: { start: number; end: number } | undefined;
+  let besideBytes = 0;
+  const seen = new Set<string>();
   let at = skipSpace(bytes, 0);
   if (bytes[at] !== OPEN_BRACE) return undefined;
   at = skipSpace(bytes, at + 1);
   while (bytes[at] === QUOTE) {
+    const pairStart = at;
     const keyEnd = endOfString(bytes, at);
     if (keyEnd === -1) return undefined;
-    const isData = keyEnd - at === 5 && bytes.toString('latin1', at + 1, keyEnd) === 'data';
+    const key = fieldName(bytes, at + 1, keyEnd);
+    if (key !== undefined && seen.has(key)) throw invalid(`${key}: appears twice`);
+    if (key !== undefined) seen.add(key);
     at = skipSpace(bytes, keyEnd + 1);
     if (bytes[at] !== COLON) return undefined;
     at = skipSpace(bytes, at + 1);
     const valueEnd = endOfValue(bytes, at);
     if (valueEnd === -1) return undefined;
-    if (isData) {
-      if (found !== undefined || bytes[at] !== QUOTE) return undefined;
+    if (key === 'data') {
+      if (bytes[at] !== QUOTE) return undefined;
       found = { start: at + 1, end: valueEnd - 1 };
+    } else {
+      besideBytes += valueEnd - pairStart;
+      if (besideBytes > maxBesideBytes) return undefined;
     }
     at = skipSpace(bytes, valueEnd);
     if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
   }
   return found;
 }
+
+/** The field of a frame that a key names, whether or not it is written with escapes; undefined for any other key. */
+function fieldName(bytes: Buffer, start: number, end: number): string | undefined {
+  if (end - start > LONGEST_ESCAPED_FIELD) return undefined;
+  const key = bytes.toString('latin1', start, end);
+  if (FIELDS.has(key)) return key;
+  if (!key.includes('\\')) return undefined;
+  try {
+    const name = JSON.parse(`"${key}"`) as string;
+    return FIELDS.has(name) ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const FIELDS: ReadonlySet<string> = new Set(['type', 'streamId', 'data', 'timestamp']);
+/** `timestamp` with every character as `\u0000`. */
+const LONGEST_ESCAPED_FIELD = 9 * 6;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -41,7 +41,11 @@ const alertSchema = z.object({
   type: z.literal('alert'),
   streamId,
   severity,
-  message: z.string().min(1).max(MAX_ALERT_TEXT_LENGTH),
+  message: z
+    .string()
+    .min(1)
+    .max(MAX_ALERT_TEXT_LENGTH)
+    .transform((text) => text.toWellFormed()),
   metadata: optional(metadataSchema),
   timestamp: optional(z.number()),
 });

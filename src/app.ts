@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
 import type { Encoded, Encoding } from '../proto/codec.ts';
 import { parseReportedAlert } from '../proto/codec.ts';
+import { atMost } from './at-most.ts';
 import { createSessions } from './auth/sessions.ts';
 import type { AuthConfig, Config } from './config.ts';
 import { serveHttp } from './gateways/http/gateway.ts';
@@ -27,7 +28,7 @@ type Listen = (host: string, port: number, options: number, done: (socket: us_li
 const TICK_MS = 250;
 /** A drain ends within 10 s; this leaves the rest for the ML service and the database. */
 const DRAIN_DEADLINE_MS = 7_000;
-const ML_CLOSE_DEADLINE_MS = 1_000;
+const CLOSE_DEADLINE_MS = 1_000;
 
 const systemClock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
 const noTap: FrameTap = { wants: () => false, take: () => undefined, drop: () => undefined };
@@ -102,17 +103,23 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   const listenSocket = await listen(config.host, config.PORT);
   const ticks = setInterval(() => router.streams.tick(), TICK_MS);
 
+  let drained: Promise<void> | undefined;
   return {
     port: us_socket_local_port(listenSocket),
-    async drain() {
-      draining = true;
-      await webSockets.drain(DRAIN_DEADLINE_MS);
-      clearInterval(ticks);
-      app.close();
-      if (ml !== undefined) await atMost(ML_CLOSE_DEADLINE_MS, ml.close());
-      await atMost(ML_CLOSE_DEADLINE_MS, pool.end());
+    drain() {
+      drained ??= drainOnce();
+      return drained;
     },
   };
+
+  async function drainOnce(): Promise<void> {
+    draining = true;
+    await webSockets.drain(DRAIN_DEADLINE_MS);
+    clearInterval(ticks);
+    app.close();
+    if (ml !== undefined) await atMost(CLOSE_DEADLINE_MS, ml.close());
+    await atMost(CLOSE_DEADLINE_MS, pool.end());
+  }
 
   function createMlFeed({ ...settings }: Config, url: string, feedClock: Clock): MlFeed {
     return new MlFeed({
@@ -150,13 +157,4 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       });
     });
   }
-}
-
-async function atMost(deadlineMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, deadlineMs);
-  });
-  await Promise.race([work, deadline]);
-  clearTimeout(timer);
 }

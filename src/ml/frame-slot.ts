@@ -16,6 +16,8 @@ export class FrameSlot {
   #seq = 0;
   /** When the waiting frame came in, ms of the monotonic clock. */
   takenAtMs = 0;
+  /** When the first frame came in that it replaced, or the waiting one itself: a batch waits for the first, not the newest. */
+  waitingSinceMs = 0;
   isFull = false;
   /** A frame of this stream is at the service. The next one waits, so that answers come back in order. */
   isAway = false;
@@ -33,6 +35,7 @@ export class FrameSlot {
     this.#timestamp = timestamp;
     this.#seq = seq;
     this.takenAtMs = nowMs;
+    if (!replaced) this.waitingSinceMs = nowMs;
     this.isFull = true;
     return replaced;
   }

@@ -36,7 +36,8 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     bodyTimeout: parts.timeoutMs,
     connect: { timeout: parts.timeoutMs },
   });
-  let oneByOne = parts.protocol === 'single';
+  /** What the service is found to speak. Unknown until it has answered. */
+  let spoken: 'batch' | 'single' | undefined = parts.protocol === 'auto' ? undefined : parts.protocol;
 
   async function post(path: string, contentType: string, body: string | Uint8Array): Promise<Answer> {
     const response = await pool.request({
@@ -70,13 +71,24 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
 
   async function analyzeBatch(frames: readonly SampledFrame[]): Promise<unknown[]> {
     const answer = await post('/analyze/batch', 'application/msgpack', encodeBatch(frames));
-    if (parts.protocol === 'auto' && NOT_A_BATCH_SERVICE.has(answer.status)) {
-      oneByOne = true;
-      return analyzeEach(frames);
-    }
+    if (spoken === undefined && NOT_A_BATCH_SERVICE.has(answer.status)) throw new NotABatchService();
     const alerts = field(succeeded(answer, '/analyze/batch'), 'alerts');
     if (alerts !== undefined && !Array.isArray(alerts)) throw new Error('/analyze/batch: `alerts` must be a list');
     return alerts ?? [];
+  }
+
+  /** The first request: a batch of one, then what the answer tells. */
+  async function probe(frames: readonly SampledFrame[]): Promise<unknown[]> {
+    try {
+      const alerts = await analyzeBatch(frames);
+      spoken = 'batch';
+      return alerts;
+    } catch (error) {
+      if (!(error instanceof NotABatchService) && !isConnectionCut(error)) throw error;
+      const alerts = await analyzeEach(frames);
+      spoken = 'single';
+      return alerts;
+    }
   }
 
   async function analyzeEach(frames: readonly SampledFrame[]): Promise<unknown[]> {
@@ -89,10 +101,27 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   }
 
   return {
-    batchSize: () => (oneByOne ? 1 : parts.batchSize),
-    analyze: (frames) => (oneByOne ? analyzeEach(frames) : analyzeBatch(frames)),
+    batchSize: () => (spoken === 'batch' ? parts.batchSize : 1),
+    analyze(frames) {
+      if (spoken === undefined) return probe(frames);
+      return spoken === 'batch' ? analyzeBatch(frames) : analyzeEach(frames);
+    },
     close: () => pool.destroy(),
   };
+}
+
+/** The service answered that it does not know batches. */
+class NotABatchService extends Error {
+  constructor() {
+    super('the ML service knows no batches');
+    this.name = 'NotABatchService';
+  }
+}
+
+/** A small server may answer 404 and close without reading the body; the client then sees its own write fail. */
+function isConnectionCut(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'EPIPE' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET';
 }
 
 interface Answer {

@@ -1,15 +1,14 @@
-import type { Encoding } from '../../proto/codec.ts';
+import type { Encoded, Encoding } from '../../proto/codec.ts';
 import type { FrameView } from '../../proto/frame.ts';
 import type { Counters } from './counters.ts';
 import { chooseLane } from './lane.ts';
 import type { NewestFrame } from './newest-frame.ts';
 import type { Outgoing } from './outgoing.ts';
-import type { Defer, Publisher } from './ports.ts';
+import type { Publisher } from './ports.ts';
 import type { Viewing } from './viewer.ts';
 
 export interface AudienceParts {
   publisher: Publisher;
-  defer: Defer;
   counters: Counters;
 }
 
@@ -49,6 +48,9 @@ export class Audience {
   /** The fan-out of a transcoded frame: one publish per encoding, and one send per viewer that has no topic. */
   deliver(frame: FrameView): void {
     const { publisher, counters } = this.#parts;
+    // Before the fan-out: who falls behind during it is counted there.
+    counters.framesOffered += this.#behindViewers;
+    counters.framesDropped.slow += this.#behindViewers;
     for (const encoding of ENCODINGS) {
       const topicViewers = this.#topicViewers[encoding];
       if (topicViewers > 0) {
@@ -56,10 +58,8 @@ export class Audience {
         counters.framesDelivered += topicViewers;
         publisher.publishFrame(this.#topics[encoding], frame.in(encoding), encoding);
       }
-      for (const viewing of this.#direct[encoding]) this.#sendDirect(viewing, frame);
+      for (const viewing of this.#direct[encoding]) this.#send(viewing, frame.in(encoding), encoding);
     }
-    counters.framesOffered += this.#behindViewers;
-    counters.framesDropped.slow += this.#behindViewers;
     if (this.#newest.byteLength === 0) this.#settle(frame.bytes.length);
   }
 
@@ -88,19 +88,21 @@ export class Audience {
     this.leaveTopic(viewing);
     this.#viewings.delete(viewing);
     viewing.audience = undefined;
+    viewing.caughtUpWith = 0;
   }
 
-  /** The newest frame, then a lane. Where the socket refuses even that one, the viewer is behind. */
+  /**
+   * The newest frame, then a lane. A socket that refuses even that one is behind again, see `Viewers.dropped`. Who was sent this
+   * very frame at an earlier try is not sent it again.
+   */
   resume(viewing: Viewing): void {
     if (!viewing.wantsFrames) return;
     this.#leaveLane(viewing);
     const { encoding } = viewing.viewer.peer;
     const newest = this.#newest.in(encoding);
     this.#enterLane(viewing, encoding);
-    if (newest === undefined) return;
-    this.#parts.counters.framesOffered += 1;
-    if (viewing.viewer.peer.socket.sendFrame(newest, encoding) === 'refused') this.#refused(viewing);
-    else this.#parts.counters.framesDelivered += 1;
+    if (newest === undefined || viewing.caughtUpWith === this.#newest.number) return;
+    if (this.#send(viewing, newest, encoding)) viewing.caughtUpWith = this.#newest.number;
   }
 
   /** Stops counting on the viewer's lane. The topic itself is left later, see `Viewer.fallBehind`. */
@@ -116,30 +118,31 @@ export class Audience {
     viewing.viewer.peer.socket.leaveTopic(this.#topics[viewing.viewer.peer.encoding]);
   }
 
-  #sendDirect(viewing: Viewing, frame: FrameView): void {
-    const { peer } = viewing.viewer;
-    this.#parts.counters.framesOffered += 1;
-    if (peer.socket.sendFrame(frame.in(peer.encoding), peer.encoding) === 'refused') this.#refused(viewing);
-    else this.#parts.counters.framesDelivered += 1;
-  }
-
-  #refused(viewing: Viewing): void {
-    this.#parts.counters.framesDropped.slow += 1;
-    const { viewer } = viewing;
-    viewer.fallBehind();
-    this.#parts.defer(() => viewer.leaveTopics());
+  /** A refusal needs no more than counting here: the socket reports it to `Viewers.dropped` as well. */
+  #send(viewing: Viewing, frame: Encoded, encoding: Encoding): boolean {
+    const { counters } = this.#parts;
+    const accepted = viewing.viewer.peer.socket.sendFrame(frame, encoding) !== 'refused';
+    counters.framesOffered += 1;
+    if (accepted) counters.framesDelivered += 1;
+    else counters.framesDropped.slow += 1;
+    return accepted;
   }
 
   #enterLane(viewing: Viewing, encoding: Encoding): void {
     // Before a stream's first frame nobody knows its size: direct for that one frame, then `settle` decides.
     const lane = this.#newest.byteLength === 0 ? 'direct' : chooseLane(this.#newest.byteLength);
-    viewing.lane = lane;
-    if (lane === 'direct') {
-      this.#direct[encoding].add(viewing);
+    if (lane === 'topic') {
+      this.#joinTopic(viewing, encoding);
       return;
     }
-    this.#topicViewers[encoding] += 1;
+    viewing.lane = 'direct';
+    this.#direct[encoding].add(viewing);
+  }
+
+  #joinTopic(viewing: Viewing, encoding: Encoding): void {
+    viewing.lane = 'topic';
     viewing.inTopic = true;
+    this.#topicViewers[encoding] += 1;
     viewing.viewer.peer.socket.joinTopic(this.#topics[encoding]);
   }
 
@@ -162,10 +165,7 @@ export class Audience {
     for (const encoding of ENCODINGS) {
       for (const viewing of this.#direct[encoding]) {
         this.#direct[encoding].delete(viewing);
-        viewing.lane = 'topic';
-        this.#topicViewers[encoding] += 1;
-        viewing.inTopic = true;
-        viewing.viewer.peer.socket.joinTopic(this.#topics[encoding]);
+        this.#joinTopic(viewing, encoding);
       }
     }
   }

@@ -4,7 +4,7 @@
 export class Counters {
   framesAccepted = 0;
   readonly framesRejected = { notYours: 0, rate: 0 };
-  /** One per frame and viewer that watches its stream. */
+  /** One per frame and viewer that watches its stream, and one per newest frame sent on joining or catching up. */
   framesOffered = 0;
   framesDelivered = 0;
   readonly framesDropped = { slow: 0 };
@@ -12,6 +12,6 @@ export class Counters {
   alertsRefused = 0;
   /** One per alert and peer that consumes alerts. */
   alertsDelivered = 0;
-  /** Messages answered with `INVALID_MESSAGE`, malformed frames among them. */
+  /** Messages answered with `INVALID_MESSAGE` or `PAYLOAD_TOO_LARGE`, malformed frames among them. */
   messagesInvalid = 0;
 }

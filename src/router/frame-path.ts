@@ -45,13 +45,14 @@ export class FramePath {
     }
 
     stream.audience.transcode(frame);
+    const sampled = this.#tap.wants(stream.id, nowMs) ? frame.jpeg() : undefined;
     this.#counters.framesAccepted += 1;
     stream.lastFrameMs = nowMs;
     stream.seq += 1;
     if (stream.status !== 'streaming') this.#streams.setStatus(stream, 'streaming');
     stream.audience.deliver(frame);
     stream.newest.keep(message, encoding);
-    if (this.#tap.wants(stream.id, nowMs)) this.#tap.take(stream.id, frame.jpeg(), frame.timestamp, stream.seq, nowMs);
+    if (sampled !== undefined) this.#tap.take(stream.id, sampled, frame.timestamp, stream.seq, nowMs);
     return true;
   }
 

@@ -14,6 +14,8 @@ export class NewestFrame {
   #encoding: Encoding = 'msgpack';
   #view: FrameView | undefined;
   #viewIsCurrent = false;
+  /** Counts the frames kept; tells one from the next. */
+  number = 0;
 
   /** Size of the message as it was received, bytes; 0 when there was no frame yet. */
   get byteLength(): number {
@@ -25,6 +27,7 @@ export class NewestFrame {
       this.#buffer = Buffer.allocUnsafeSlow(Math.ceil(message.length * HEADROOM));
     this.#buffer.set(message);
     this.#length = message.length;
+    this.number += 1;
     this.#encoding = encoding;
     this.#viewIsCurrent = false;
   }

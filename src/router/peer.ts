@@ -18,6 +18,7 @@ export class Peer {
   /** From the subprotocol or the first message; `json` until then, as every client of the original documents speaks. */
   encoding: Encoding;
   #outbox: Encoded[] | undefined;
+  #isOverflowing = false;
 
   constructor(principal: Principal, socket: PeerSocket, subprotocolEncoding: Encoding | undefined) {
     this.principal = principal;
@@ -28,12 +29,14 @@ export class Peer {
 
   /** Sends a control message, or keeps it until the socket has drained. */
   tell(outgoing: Outgoing): void {
+    if (this.#isOverflowing) return;
     const encoded = outgoing.in(this.encoding);
     if (this.#outbox === undefined && this.socket.sendControl(encoded, this.encoding) !== 'refused') return;
     this.#outbox ??= [];
     if (this.#outbox.length >= OUTBOX_LIMIT) {
+      // Not closed here: over its limit the socket would refuse the close frame too, and the client see a mere 1006.
       this.#outbox = undefined;
-      this.socket.close(CloseCode.outboxFull, 'Too far behind: reconnect');
+      this.#isOverflowing = true;
       return;
     }
     this.#outbox.push(encoded);
@@ -41,6 +44,10 @@ export class Peer {
 
   /** Sends what waits. True when nothing waits any more. */
   flush(): boolean {
+    if (this.#isOverflowing) {
+      if (this.socket.bufferedBytes() === 0) this.socket.close(CloseCode.outboxFull, 'Too far behind: reconnect');
+      return false;
+    }
     if (this.#outbox === undefined) return true;
     for (let sent = 0; sent < this.#outbox.length; sent += 1) {
       if (this.socket.sendControl(this.#outbox[sent] as Encoded, this.encoding) === 'refused') {

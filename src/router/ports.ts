@@ -8,7 +8,10 @@ import type { Encoded, Encoding } from '../../proto/codec.ts';
  */
 export type SendResult = 'sent' | 'queued' | 'refused';
 
-/** One client's WebSocket. Calls on a closed socket do nothing; `send` then answers `refused`. */
+/**
+ * One client's WebSocket. Calls on a closed socket do nothing; a send then answers `refused`. Whoever implements it reports each
+ * refusal of a viewer's open socket to `Viewers.dropped` too, before the send returns.
+ */
 export interface PeerSocket {
   /** A frame: never compressed, JPEG does not get smaller. */
   sendFrame(frame: Encoded, encoding: Encoding): SendResult;

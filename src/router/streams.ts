@@ -61,7 +61,7 @@ export class Streams {
   /** The encoder's connection is gone: the stream lives on for the grace period. */
   encoderGone(link: EncoderLink): void {
     const { stream } = link;
-    if (stream?.encoder !== link) return;
+    if (stream === undefined) return;
     stream.encoder = undefined;
     stream.graceEndsMs = this.#parts.clock.monotonicMs() + this.#parts.graceMs;
     this.#parts.log('info', { streamId: stream.id, graceMs: this.#parts.graceMs }, 'encoder gone, grace begins');
@@ -83,7 +83,7 @@ export class Streams {
     for (const stream of this.#streams.values()) {
       if (stream.status === 'streaming' && nowMs - stream.lastFrameMs >= QUIET_AFTER_MS)
         this.setStatus(stream, 'online');
-      if (stream.encoder === undefined && nowMs >= stream.graceEndsMs) this.#end(stream);
+      if (nowMs >= stream.graceEndsMs) this.#end(stream);
     }
   }
 

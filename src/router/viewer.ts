@@ -14,6 +14,8 @@ export interface Viewing {
   lane: Lane | 'behind' | undefined;
   /** Still subscribed at the socket library; may lag behind `lane` until the library may be called again. */
   inTopic: boolean;
+  /** `NewestFrame.number` of the frame it was sent when it last joined or caught up; 0 for none. */
+  caughtUpWith: number;
 }
 
 /** A connection that watches streams: any number of them, one socket, so it falls behind and catches up as a whole. */
@@ -49,9 +51,12 @@ export class Viewer {
     if (this.peer.socket.bufferedBytes() > 0 || !this.peer.flush() || !this.#behind) return;
     this.leaveTopics();
     this.#behind = false;
-    for (const viewing of this.viewings.values()) {
+    for (const [streamId, viewing] of [...this.viewings]) {
       viewing.audience?.resume(viewing);
       if (this.#behind) return;
+      // Served streams go to the end: where the newest frames of all are too much at once, the next drain serves the others.
+      this.viewings.delete(streamId);
+      this.viewings.set(streamId, viewing);
     }
   }
 }

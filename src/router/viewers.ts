@@ -53,6 +53,7 @@ export class Viewers {
       audience: undefined,
       lane: undefined,
       inTopic: false,
+      caughtUpWith: 0,
     };
     viewer.viewings.set(streamId, viewing);
     viewer.peer.tell(this.#success('Subscription successful', streamId));
@@ -74,7 +75,10 @@ export class Viewers {
     for (const streamId of [...viewer.viewings.keys()]) this.#remove(viewer, streamId);
   }
 
-  /** The socket library dropped a message for this viewer; `wasPublished` when it was a frame of a topic. */
+  /**
+   * The socket refused a message for this viewer, so it is over its limit and gets no more frames until it has drained.
+   * `wasPublished`: it was a frame of a topic, which nobody else counts.
+   */
   dropped(viewer: Viewer, wasPublished: boolean): void {
     if (viewer.isBehind) return;
     if (wasPublished) {

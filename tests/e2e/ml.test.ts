@@ -71,7 +71,7 @@ test('frames of several cameras share a request, and an answer in MessagePack is
       expect(ml.requests.length).toBeLessThan(3);
       await Promise.all(cameras.map(({ encoder }) => encoder.close()));
     },
-    { ML_BATCH_WAIT_MS: '200' },
+    { ML_BATCH_WAIT_MS: '200', ML_PROTOCOL: 'batch' },
   ));
 
 test.each([404, 405, 415])(

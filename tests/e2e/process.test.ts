@@ -170,3 +170,15 @@ test('a port that is taken is said in one line', async () => {
   expect(await second.exited).toBe(1);
   expect(second.output()).toContain(`cannot listen on 127.0.0.1:${first.port}`);
 });
+
+test('clients whose session is still being checked are sent away with 1012 as well', async () => {
+  const router = await productionProcess();
+  const url = `ws://127.0.0.1:${router.port}/streams/subscribe?token=${router.token}`;
+  const clients = Array.from({ length: 20 }, () => new TestClient(url));
+  await new Promise((resolve) => clients[0]?.socket.once('open', resolve));
+  router.child.kill('SIGTERM');
+  for (const client of clients) expect([1012, 1006]).toContain((await client.closed).code);
+  expect((await clients[0]?.closed)?.code).toBe(1012);
+  expect(await router.exited).toBe(0);
+  expect(router.output()).not.toMatch(/pool|\n\s+at /);
+});

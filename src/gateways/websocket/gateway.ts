@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebS
 import { CloseCode } from '../../../proto/close-codes.ts';
 import { decodeControl, type Encoding, SUBPROTOCOLS } from '../../../proto/codec.ts';
 import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
+import { atMost } from '../../at-most.ts';
 import { OncePer } from '../../router/once-per.ts';
 import { Outgoing } from '../../router/outgoing.ts';
 import type { Clock, Log, Principal, SessionVerifier, Verification } from '../../router/ports.ts';
@@ -38,7 +39,11 @@ export interface WebSocketGatewayParts {
 /** The WebSocket doors `/streams/register` and `/streams/subscribe`: sockets in, router calls out. */
 export class WebSocketGateway {
   readonly #parts: WebSocketGatewayParts;
-  readonly #connections = new Set<Connection>();
+  /** Every open socket, its session checked or not. */
+  readonly #arrivals = new Set<Arrival>();
+  /** Session checks under way. */
+  readonly #checks = new Set<Promise<void>>();
+  #connectionCount = 0;
   readonly #errorLine = new OncePer(1000);
   readonly #pings: NodeJS.Timeout;
   #draining = false;
@@ -53,7 +58,7 @@ export class WebSocketGateway {
   }
 
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.#connectionCount;
   }
 
   /**
@@ -63,23 +68,22 @@ export class WebSocketGateway {
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     clearInterval(this.#pings);
-    const leaving = [...this.#connections];
+    const leaving = [...this.#arrivals];
     const spreadMs = Math.min(DRAIN_SPREAD_MS, leaving.length * 5);
     const timestamp = this.#parts.clock.epochMs();
-    for (const [index, { peer }] of leaving.entries()) {
+    for (const [index, { connection, socket }] of leaving.entries()) {
       const closeAfterMs = (index / leaving.length) * spreadMs;
       const reconnectAfterMs = Math.round(closeAfterMs + Math.random() * RECONNECT_SPREAD_MS);
-      if (peer.speaksWatchout) peer.tell(new Outgoing({ type: 'going-away', reconnectAfterMs, timestamp }));
-      setTimeout(() => peer.socket.close(CloseCode.serviceRestart, 'Service restart'), closeAfterMs);
+      if (connection?.peer.speaksWatchout) {
+        connection.peer.tell(new Outgoing({ type: 'going-away', reconnectAfterMs, timestamp }));
+      }
+      setTimeout(() => socket?.close(CloseCode.serviceRestart, 'Service restart'), closeAfterMs);
     }
-    if (this.#connections.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const deadline = setTimeout(resolve, deadlineMs);
-      this.#whenEmpty = () => {
-        clearTimeout(deadline);
-        resolve();
-      };
+    const empty = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
     });
+    const gone = this.#arrivals.size === 0 ? undefined : empty;
+    await atMost(deadlineMs, Promise.all([gone, ...this.#checks]));
   }
 
   #open(app: TemplatedApp, path: string, role: Role): void {
@@ -140,7 +144,8 @@ export class WebSocketGateway {
     const { arrival } = ws.getUserData();
     const socket = new UwsSocket(ws);
     arrival.socket = socket;
-    this.#verify(arrival.request)
+    this.#arrivals.add(arrival);
+    const check = this.#verify(arrival.request)
       .then((verification) => {
         if (socket.isClosed) return;
         if (verification.kind === 'session') this.#admit(arrival, socket, verification.principal);
@@ -149,13 +154,15 @@ export class WebSocketGateway {
       .catch((error: unknown) => {
         this.#parts.log('error', { err: error }, 'a connection could not be admitted');
         socket.close(CloseCode.tryAgainLater, 'Try again later');
-      });
+      })
+      .finally(() => this.#checks.delete(check));
+    this.#checks.add(check);
   }
 
   #admit(arrival: Arrival, socket: UwsSocket<SocketData>, principal: Principal): void {
     const connection = new Connection(socket, principal, arrival);
     arrival.connection = connection;
-    this.#connections.add(connection);
+    this.#connectionCount += 1;
     const { role, request } = arrival;
     this.#parts.log('debug', { role, userId: principal.userId, remoteAddress: request.remoteAddress }, 'connected');
     for (const { message, encoding } of arrival.takeHeld()) this.#handle(connection, message, encoding);
@@ -225,7 +232,7 @@ export class WebSocketGateway {
       return;
     }
     this.#tellError(connection, error.code, error.message);
-    if (error.code !== ErrorCode.invalidMessage) return;
+    if (error.code !== ErrorCode.invalidMessage && error.code !== ErrorCode.payloadTooLarge) return;
     router.counters.messagesInvalid += 1;
     if (connection.strikes.strike(nowMs)) {
       connection.socket.close(CloseCode.tooManyInvalidMessages, 'Too many invalid messages');
@@ -256,19 +263,22 @@ export class WebSocketGateway {
   }
 
   #closed(ws: WebSocket<SocketData>, code: number): void {
-    const { connection, socket } = ws.getUserData().arrival;
-    socket?.markClosed();
+    const { arrival } = ws.getUserData();
+    arrival.socket?.markClosed();
+    this.#arrivals.delete(arrival);
+    if (this.#arrivals.size === 0) this.#whenEmpty?.();
+    const { connection } = arrival;
     if (connection === undefined) return;
-    this.#connections.delete(connection);
+    this.#connectionCount -= 1;
     if (connection.side.role === 'viewer') this.#parts.router.viewers.gone(connection.side.viewer);
     else this.#parts.router.streams.encoderGone(connection.side.link);
     const { userId } = connection.peer.principal;
     this.#parts.log('debug', { role: connection.side.role, userId, code }, 'disconnected');
-    if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
   #pingAll(): void {
-    for (const connection of this.#connections) {
+    for (const { connection } of this.#arrivals) {
+      if (connection === undefined) continue;
       if (connection.unansweredPings >= MAX_UNANSWERED_PINGS) {
         connection.socket.close(CloseCode.heartbeatMissed, 'No answer to pings');
         continue;

@@ -54,7 +54,9 @@ export class UwsSocket<UserData> implements PeerSocket {
   /** Not from inside a `dropped` event or an explicit cork: the library crashes, or leaves the TCP connection open. */
   close(code: number, reason: string): void {
     if (this.#closed) return;
+    this.#isSending = true;
     this.#ws.end(code, reason);
+    this.#isSending = false;
   }
 
   /** Cuts the connection without a close frame. */

@@ -1,0 +1,296 @@
+import { createHmac } from 'node:crypto';
+import { createServer, type RequestListener } from 'node:http';
+import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { readWalk } from '../../src/demo/walk.ts';
+import { frameOf, openEncoder, type TestClient } from '../support/client.ts';
+import { startTestRouter, type TestRouter, type TestRouterOptions } from '../support/router.ts';
+import { hasTool } from './tools.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const CHROMIUM_FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const CLIENTS = fileURLToPath(new URL('browser-clients.js', import.meta.url));
+const DEADLINE_MS = 15_000;
+const FRAME_INTERVAL_MS = 50;
+const PICTURE = 'document.querySelector("#streams img")';
+
+const hasChromium = hasTool('Chromium', CHROMIUM, ['--version']);
+const walk = readWalk();
+
+describe.skipIf(!hasChromium)('in Chromium', () => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+  });
+  afterAll(() => browser?.close());
+
+  test('the dashboard shows a moving picture, the status and the alerts, and hides the token', async () => {
+    const router = await startRouter();
+    const { token } = await router.signUp();
+    const { encoder, streamId } = await openEncoder(router.wsUrl, token, {
+      encoding: 'msgpack',
+      register: { produces: ['video-frame', 'alert'] },
+    });
+    playWalk(encoder, streamId);
+    const page = await openPage(`${router.httpUrl}/?token=${token}`);
+    const faults = collectFaults(page);
+    await seesMovingPicture(page);
+    expect(await page.evaluate(`${PICTURE}.naturalWidth + 'x' + ${PICTURE}.naturalHeight`)).toBe('768x576');
+    expect(await page.locator('#streams .status').textContent()).toBe('streaming');
+    expect(await page.locator('#streams strong').textContent()).toBe(streamId);
+    expect(await page.locator('#connection').textContent()).toBe('Connected');
+
+    encoder.send({ type: 'alert', streamId, severity: 'critical', message: 'Tür offen <b>!</b>' });
+    const alert = page.locator('#alerts li');
+    await alert.waitFor();
+    // As text: what a camera sends must not become part of the page.
+    expect(await alert.textContent()).toContain('Tür offen <b>!</b>');
+    expect(await alert.getAttribute('data-severity')).toBe('critical');
+    expect(await page.locator('#no-alerts').isVisible()).toBe(false);
+
+    expect(page.url()).toBe(`${router.httpUrl}/`);
+    await page.reload();
+    await seesMovingPicture(page);
+    expect(faults).toEqual([]);
+    await encoder.close();
+  });
+
+  test('a wrong token brings up the sign-in form and the reason, and the right one typed there the picture', async () => {
+    const router = await startRouter();
+    const { token } = await router.signUp();
+    const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'json' });
+    playWalk(encoder, streamId);
+    const page = await openPage(`${router.httpUrl}/?token=wrong`);
+    await page.locator('#sign-in').waitFor();
+    expect(await page.locator('#connection').textContent()).toBe('Not signed in: A valid session token is required.');
+    expect(page.url()).toBe(`${router.httpUrl}/`);
+    await page.locator('#sign-in input').fill(token);
+    await page.locator('#sign-in button').click();
+    await seesMovingPicture(page);
+    expect(await page.locator('#sign-in').isVisible()).toBe(false);
+    await encoder.close();
+  });
+
+  test('an open dashboard finds its camera again by itself after the router was restarted', async () => {
+    const first = await startRouter();
+    const { token } = await first.signUp();
+    const address = await standIn(first.port);
+    const before = await openEncoder(first.wsUrl, token, { register: { streamId: 'front-door' } });
+    playWalk(before.encoder, 'front-door');
+    const page = await openPage(`${address.url}/?token=${token}`);
+    await seesMovingPicture(page);
+    await first.stop();
+    expect((await before.encoder.closed).code).toBe(1012);
+    await until(page, 'document.querySelector("#connection").textContent.startsWith("Connection lost")');
+
+    const second = await startRouter();
+    address.leadTo(second.port);
+    const after = await openEncoder(second.wsUrl, token, { register: { streamId: 'front-door' } });
+    playWalk(after.encoder, 'front-door');
+    await seesMovingPicture(page);
+    expect(await page.locator('#connection').textContent()).toBe('Connected');
+    expect(await page.locator('#streams figure').count()).toBe(1);
+    await after.encoder.close();
+  });
+
+  test('the original phone and web app clients, run in pages, show the picture and both hear the alert', async () => {
+    const ml = await serve(answerEveryFrameWithAnAlert);
+    const router = await startRouter({ env: { ML_SERVICE_URL: ml } });
+    const { token } = await router.signUp();
+    const pictures = walk.slice(0, 10).map((jpeg) => jpeg.toString('base64'));
+
+    const phonePage = await openPage(router.httpUrl, { script: CLIENTS });
+    const register = `${router.wsUrl}/streams/register?token=${token}`;
+    await phonePage.evaluate(`startPhone(${JSON.stringify(register)}, ${JSON.stringify(pictures)})`);
+    await until(phonePage, 'phone.streamId');
+    const streamId = String(await phonePage.evaluate('phone.streamId'));
+    expect(streamId).toMatch(/^stream_\w{24,}$/);
+
+    const appPage = await openPage(router.httpUrl, { script: CLIENTS });
+    const subscribe = `${router.wsUrl}/streams/subscribe?token=${token}`;
+    await appPage.evaluate(`startWebApp(${JSON.stringify(subscribe)}, ${JSON.stringify(streamId)})`);
+    await until(appPage, 'app.shown.length >= 5 && document.querySelector("#video-feed").naturalWidth === 768');
+    await until(appPage, 'app.alerts.length > 0');
+    await until(phonePage, 'phone.alerts.length > 0');
+
+    const shown = (await appPage.evaluate('app.shown')) as string[];
+    // In the order of the walk, whichever of its pictures was the first, and not a character changed.
+    const from = pictures.indexOf(String(shown[0]));
+    expect(shown).toEqual(shown.map((_picture, index) => pictures[(from + index) % pictures.length]));
+    expect(await appPage.evaluate('app.successes')).toEqual(['Subscription successful']);
+    expect(await appPage.evaluate('app.statuses.at(-1)')).toBe('streaming');
+    expect(await appPage.evaluate('app.alerts[0]')).toBe('HIGH: Suspicious activity detected');
+    expect(await phonePage.evaluate('phone.alerts[0]')).toEqual({
+      severity: 'high',
+      message: 'Suspicious activity detected',
+    });
+    for (const [page, client] of [[phonePage, 'phone'] as const, [appPage, 'app'] as const]) {
+      expect(await page.evaluate(`[${client}.errors, ${client}.closed]`)).toEqual([[], null]);
+    }
+  });
+
+  test('the original clients learn from the error message and the close code that their token is no good', async () => {
+    const router = await startRouter();
+    const page = await openPage(router.httpUrl, { script: CLIENTS });
+    await page.evaluate(`startPhone('${router.wsUrl}/streams/register?token=wrong', [])`);
+    await page.evaluate(`startWebApp('${router.wsUrl}/streams/subscribe', 'stream_any')`);
+    await until(page, 'phone.closed && app.closed');
+    for (const client of ['phone', 'app']) {
+      expect(await page.evaluate(`${client}.errors[0].code`)).toBe('AUTH_REQUIRED');
+      expect(await page.evaluate(`${client}.closed`)).toEqual({ code: 1008, reason: 'Unauthorized' });
+    }
+  });
+
+  test('who is signed in to the web app needs no token here, and no other site can use that sign-in', async () => {
+    const router = await startRouter();
+    const { token } = await router.signUp();
+    const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'msgpack' });
+    playWalk(encoder, streamId);
+    const context = await newContext();
+    const signature = createHmac('sha256', router.secret).update(token).digest('base64');
+    const value = encodeURIComponent(`${token}.${signature}`);
+    // Cookies know no ports: this one goes to every server on 127.0.0.1, and comes from every page of one.
+    await context.addCookies([{ name: 'better-auth.session_token', value, domain: '127.0.0.1', path: '/' }]);
+    const page = await openPage(router.httpUrl, { context });
+    await seesMovingPicture(page);
+
+    const otherSite = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>another site');
+    });
+    const foreign = await openPage(otherSite, { context, script: CLIENTS });
+    await foreign.evaluate(`startWebApp('${router.wsUrl}/streams/subscribe', ${JSON.stringify(streamId)})`);
+    await until(foreign, 'app.closed');
+    expect(await foreign.evaluate('app.closed.code')).toBe(1008);
+    expect(await foreign.evaluate('app.shown.length')).toBe(0);
+    await encoder.close();
+  });
+
+  async function newContext(): Promise<BrowserContext> {
+    const context = await browser.newContext();
+    onTestFinished(() => context.close());
+    return context;
+  }
+
+  async function openPage(
+    url: string,
+    { context, script }: { context?: BrowserContext; script?: string } = {},
+  ): Promise<Page> {
+    const page = await (context ?? (await newContext())).newPage();
+    page.setDefaultTimeout(DEADLINE_MS);
+    if (script !== undefined) await page.addInitScript({ path: script });
+    await page.goto(url);
+    return page;
+  }
+});
+
+/** A router that ends with the test, unless it was stopped before. */
+async function startRouter(options: TestRouterOptions = {}): Promise<TestRouter> {
+  const router = await startTestRouter(options);
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= router.stop();
+    return stopped;
+  };
+  onTestFinished(stop);
+  return { ...router, stop };
+}
+
+/** Plays the walk in a loop until the encoder is closed. */
+function playWalk(encoder: TestClient, streamId: string): void {
+  let next = 0;
+  const timer = setInterval(() => {
+    if (encoder.socket.readyState !== encoder.socket.OPEN) return;
+    encoder.send(frameOf(encoder, streamId, walk[next % walk.length] as Buffer));
+    next += 1;
+  }, FRAME_INTERVAL_MS);
+  onTestFinished(() => clearInterval(timer));
+}
+
+/** Waits until the page's picture was decoded and has changed twice. */
+async function seesMovingPicture(page: Page): Promise<void> {
+  await until(page, `${PICTURE}?.naturalWidth === 768`);
+  for (const _change of [1, 2]) {
+    await page.evaluate(`globalThis.lastSeen = ${PICTURE}.src`);
+    await until(page, `${PICTURE}.src !== lastSeen && ${PICTURE}.naturalWidth === 768`);
+  }
+}
+
+/** Waits until `expression` is true in the page. */
+async function until(page: Page, expression: string): Promise<void> {
+  // Not `page.waitForFunction`: it evaluates text inside the page, which the dashboard's security policy forbids.
+  const options = { timeout: DEADLINE_MS, interval: 25, message: `never true in the page: ${expression}` };
+  await expect.poll(() => page.evaluate(`Boolean(${expression})`), options).toBe(true);
+}
+
+/** What the browser complains about: exceptions, and things its content security policy forbids. */
+function collectFaults(page: Page): string[] {
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(message.text());
+  });
+  return faults;
+}
+
+/** An address that stays while the router behind it changes, as a load balancer's does. */
+async function standIn(port: number): Promise<{ url: string; leadTo(port: number): void }> {
+  let target = port;
+  const server = createTcpServer((near) => {
+    const far = connect(target, '127.0.0.1');
+    for (const [one, other] of [[near, far] as const, [far, near] as const]) {
+      one.on('error', () => other.destroy()).pipe(other);
+      onTestFinished(() => void one.destroy());
+    }
+  });
+  return {
+    url: await listen(server),
+    leadTo(newPort) {
+      target = newPort;
+    },
+  };
+}
+
+/** An HTTP server of the test's own, on a free port. */
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  onTestFinished(() => server.closeAllConnections());
+  return listen(server);
+}
+
+async function listen(server: TcpServer): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** An ML service as in the original document, that finds everything suspicious. */
+const answerEveryFrameWithAnAlert: RequestListener = (request, response) => {
+  let body = '';
+  request.setEncoding('latin1').on('data', (chunk: string) => {
+    body += chunk;
+  });
+  request.on('end', () => {
+    if (request.url !== '/analyze') return response.writeHead(404).end();
+    const { streamId } = JSON.parse(body) as { streamId: string };
+    const alert = {
+      type: 'alert',
+      streamId,
+      severity: 'high',
+      message: 'Suspicious activity detected',
+      timestamp: Date.now(),
+    };
+    return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ alert }));
+  });
+};

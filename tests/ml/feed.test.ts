@@ -1,0 +1,387 @@
+import { describe, expect, test } from 'vitest';
+import { FeedWorld, pictureOf, seqOf, settled, streamIds } from './fakes.ts';
+
+/** One stream of `fps` for `ms`, answered at once. Answers how many frames were sent. */
+async function sentOf(world: FeedWorld, fps: number, ms: number, jitterMs = 0): Promise<number> {
+  const count = Math.round((fps * ms) / 1000);
+  for (let frame = 0; frame < count; frame += 1) {
+    const dueMs = (frame * 1000) / fps + (frame % 2 === 0 ? jitterMs : 0);
+    world.time.advance(Math.max(0, dueMs - world.time.monotonicMs()));
+    world.frame('door');
+    for (const request of world.service.open) await request.answer();
+  }
+  world.time.advance(25);
+  for (const request of world.service.open) await request.answer();
+  return world.service.sent('door').length;
+}
+
+describe('sampling', () => {
+  test.each([10, 25, 30, 60])('a stream of %d fps is analysed at 5 fps', async (fps) => {
+    const sent = await sentOf(new FeedWorld(), fps, 10_000);
+    expect(sent).toBeGreaterThanOrEqual(40);
+    expect(sent).toBeLessThanOrEqual(51);
+  });
+
+  test('a stream slower than that is analysed whole', async () => {
+    expect(await sentOf(new FeedWorld(), 2, 10_000)).toBe(20);
+  });
+
+  test('a stream of 5 fps whose frames come a few ms early or late is analysed nearly whole', async () => {
+    expect(await sentOf(new FeedWorld(), 5, 10_000, 10)).toBeGreaterThanOrEqual(45);
+  });
+
+  test('each stream has its own 5 fps', () => {
+    const world = new FeedWorld();
+    expect([world.frame('door'), world.frame('door'), world.frame('garage')]).toEqual([true, false, true]);
+    expect(world.feed.stats.sampled).toBe(2);
+  });
+
+  test('frames are spread over the second: no heap after a pause', () => {
+    const world = new FeedWorld();
+    world.time.advance(60_000);
+    expect([1, 2, 3].map(() => world.frame('door'))).toEqual([true, false, false]);
+  });
+});
+
+describe('batches', () => {
+  test('a lone frame goes out 25 ms after it came', () => {
+    const world = new FeedWorld();
+    world.frame('door');
+    world.time.advance(24);
+    expect(world.service.requests).toHaveLength(0);
+    world.time.advance(1);
+    expect(world.service.requests).toHaveLength(1);
+    expect(world.service.request(0).frames).toMatchObject([{ streamId: 'door', timestamp: 10, seq: 1 }]);
+    expect(world.feed.stats).toMatchObject({ sampled: 1, sent: 1, requests: 1, inFlight: 1 });
+  });
+
+  test('frames of other streams within the 25 ms go along, and do not make the first one wait longer', () => {
+    const world = new FeedWorld();
+    for (const streamId of ['a', 'b', 'c']) {
+      world.frame(streamId);
+      world.time.advance(10);
+    }
+    expect(world.service.batches).toEqual([['a', 'b', 'c']]);
+    expect(world.service.request(0).atMs).toBe(25);
+  });
+
+  test('newer frames of the first stream do not make it wait longer either', () => {
+    const world = new FeedWorld({ fps: 100 });
+    for (let ms = 0; ms < 100; ms += 10) {
+      world.frame('door');
+      world.time.advance(10);
+    }
+    expect(world.service.requests[0]?.atMs).toBe(25);
+  });
+
+  test('the 16th frame sends the batch at once', () => {
+    const world = new FeedWorld();
+    world.frames(streamIds(15));
+    expect(world.service.requests).toHaveLength(0);
+    world.frame('s15');
+    expect(world.service.batches).toEqual([streamIds(16)]);
+    world.time.advance(1_000);
+    expect(world.service.requests).toHaveLength(1);
+    expect(world.time.pendingTimers).toBe(0);
+  });
+
+  test('a service that takes frames one by one gets each at once', () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    world.frames(['a', 'b', 'c']);
+    expect(world.service.batches).toEqual([['a'], ['b'], ['c']]);
+  });
+
+  test('a service that turns out to take frames one by one gets them so from then on', async () => {
+    const world = new FeedWorld();
+    world.frames(['a', 'b']);
+    world.time.advance(25);
+    world.service.size = 1;
+    await world.service.request(0).answer();
+    world.time.advance(200);
+    world.frames(['a', 'b']);
+    expect(world.service.batches).toEqual([['a', 'b'], ['a'], ['b']]);
+  });
+
+  test('no wait at all, when so configured', () => {
+    const world = new FeedWorld({ batchWaitMs: 0 });
+    world.frame('door');
+    expect(world.service.requests).toHaveLength(1);
+  });
+});
+
+describe('a service that does not keep up', () => {
+  test('has at most 4 requests at a time', async () => {
+    const world = new FeedWorld();
+    world.frames(streamIds(100));
+    world.time.advance(100);
+    expect(world.service.open).toHaveLength(4);
+    expect(world.feed.stats.inFlight).toBe(4);
+    await world.service.request(2).answer();
+    expect(world.service.open).toHaveLength(4);
+    expect(world.service.requests).toHaveLength(5);
+  });
+
+  test('gets the newest frame of a stream when it is free again, not the ones before', async () => {
+    const world = new FeedWorld();
+    world.frame('door');
+    world.time.advance(200);
+    for (let count = 0; count < 4; count += 1) {
+      world.frame('door');
+      world.time.advance(200);
+    }
+    expect(world.service.sent('door')).toEqual([1]);
+    await world.service.request(0).answer();
+    expect(world.service.sent('door')).toEqual([1, 5]);
+    expect(world.feed.stats.dropped).toEqual({ replaced: 3, stale: 0, failed: 0 });
+  });
+
+  test('never gets a frame that is older than 1 s', async () => {
+    const world = new FeedWorld({ batchSize: 1, maxInFlight: 1 });
+    world.frames(['a', 'b']);
+    world.time.advance(500);
+    world.frame('c');
+    world.time.advance(501);
+    await world.service.request(0).answer();
+    expect(world.service.batches).toEqual([['a'], ['c']]);
+    expect(world.feed.stats.dropped).toEqual({ replaced: 0, stale: 1, failed: 0 });
+    await world.service.request(1).answer();
+    world.frame('b');
+    expect(world.service.sent('b')).toEqual([2]);
+    expect(world.feed.stats.dropped).toEqual({ replaced: 0, stale: 1, failed: 0 });
+  });
+
+  test('still gets a frame that is just 1 s old', async () => {
+    const world = new FeedWorld({ batchSize: 1, maxInFlight: 1 });
+    world.frames(['a', 'b']);
+    world.time.advance(1_000);
+    await world.service.request(0).answer();
+    expect(world.service.batches).toEqual([['a'], ['b']]);
+  });
+
+  test('gets the stream first that waits longest', async () => {
+    const world = new FeedWorld({ batchSize: 2, maxInFlight: 1 });
+    world.frames(['a', 'b', 'c', 'd', 'e']);
+    // Newer frames keep their stream's place in the line.
+    world.time.advance(200);
+    world.frames(['e', 'd', 'c', 'b', 'a']);
+    for (const index of [0, 1, 2]) await world.service.request(index).answer();
+    expect(world.service.batches.slice(0, 3)).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+      ['e', 'a'],
+    ]);
+  });
+
+  test('serves all streams alike', async () => {
+    const world = new FeedWorld({ batchSize: 2, maxInFlight: 2 });
+    const ids = streamIds(10);
+    for (let round = 0; round < 100; round += 1) {
+      world.frames(ids);
+      world.time.advance(200);
+      await world.service.open[0]?.answer();
+    }
+    const counts = ids.map((streamId) => world.service.sent(streamId).length);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    expect(Math.min(...counts)).toBeGreaterThanOrEqual(19);
+  });
+});
+
+describe('answers', () => {
+  test('are handed on, in order, as the service wrote them', async () => {
+    const world = new FeedWorld();
+    world.frame('door');
+    world.time.advance(25);
+    await world.service.request(0).answer([{ message: '1' }, { message: '2' }]);
+    expect(world.alerts).toEqual([{ message: '1' }, { message: '2' }]);
+    expect(world.feed.stats.alerts).toEqual({ accepted: 2, refused: 0 });
+  });
+
+  test('of one stream come in the order of its frames, since the next waits for the one before', async () => {
+    const world = new FeedWorld();
+    for (const streamId of ['door', 'garage', 'door', 'garage', 'door']) {
+      world.frame(streamId);
+      world.time.advance(200);
+    }
+    expect(world.service.batches).toEqual([['door'], ['garage']]);
+    await world.service.request(1).answer();
+    expect(world.service.batches.slice(2)).toEqual([['garage']]);
+    await world.service.request(0).answer();
+    expect(world.service.batches.slice(3)).toEqual([['door']]);
+  });
+
+  test('with one alert that is refused still bring the others', async () => {
+    const alerts: unknown[] = [];
+    const world = new FeedWorld({
+      onAlert: (alert) => {
+        if (alert === 'bad') throw new Error('severity: unknown');
+        alerts.push(alert);
+      },
+    });
+    world.frame('door');
+    world.time.advance(25);
+    await world.service.request(0).answer(['a', 'bad', 'bad', 'b']);
+    expect(alerts).toEqual(['a', 'b']);
+    expect(world.feed.stats).toMatchObject({ failedRequests: 0, alerts: { accepted: 2, refused: 2 } });
+    expect(world.logLines).toMatchObject([{ facts: { reason: 'severity: unknown' } }]);
+  });
+});
+
+describe('a request that fails', () => {
+  test('costs its own frames only', async () => {
+    const world = new FeedWorld({ batchSize: 2 });
+    world.frames(['a', 'b', 'c', 'd']);
+    world.time.advance(25);
+    await world.service.request(0).fail();
+    await world.service.request(1).answer(['fall']);
+    expect(world.alerts).toEqual(['fall']);
+    world.time.advance(200);
+    world.frames(['a', 'b', 'c', 'd']);
+    expect(world.service.batches.slice(2)).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    expect(world.feed.stats).toMatchObject({ failedRequests: 1, dropped: { replaced: 0, stale: 0, failed: 2 } });
+  });
+
+  test('does not hold back a newer frame of its streams', async () => {
+    const world = new FeedWorld();
+    world.frame('door');
+    world.time.advance(200);
+    world.frame('door');
+    await world.service.request(0).fail();
+    world.time.advance(25);
+    expect(world.service.sent('door')).toEqual([1, 2]);
+  });
+
+  test('is logged at most once a second, with how many there were', async () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    for (let count = 0; count < 20; count += 1) {
+      world.frame('door');
+      await world.service.open[0]?.fail('ECONNREFUSED');
+      world.time.advance(200);
+    }
+    expect(world.logLines.map(({ facts }) => facts['times'])).toEqual([1, 5, 5, 5]);
+    expect(world.logLines[0]?.facts['reason']).toBe('ECONNREFUSED');
+  });
+
+  test('by a transport that throws at once is a failed request like any other', async () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    world.service.analyze = () => {
+      throw new Error('closed');
+    };
+    world.frames(['a', 'b']);
+    await settled();
+    expect(world.feed.stats).toMatchObject({ failedRequests: 2, inFlight: 0 });
+  });
+});
+
+describe('the memory of a frame', () => {
+  test('at the service stays as it is while newer frames of any size come in', async () => {
+    const world = new FeedWorld();
+    world.frame('door', 100);
+    world.time.advance(200);
+    for (const bytes of [100, 50, 5_000, 100]) {
+      world.frame('door', bytes);
+      world.time.advance(200);
+    }
+    const first = world.service.request(0);
+    expect(first.frames.map(pictureOf)).toEqual(first.pictures);
+    expect(first.pictures).toEqual([Buffer.alloc(100, 1).toString('hex')]);
+    await first.answer();
+    const second = world.service.request(1);
+    expect(second.frames.map(seqOf)).toEqual([5]);
+    expect(second.pictures).toEqual([Buffer.alloc(100, 5).toString('hex')]);
+  });
+
+  test('is used again: a steady stream allocates two buffers', async () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    const memories = new Set<ArrayBufferLike>();
+    for (let count = 0; count < 20; count += 1) {
+      world.frame('door', 1_000 + (count % 5) * 20);
+      for (const { frames } of world.service.open) for (const { data } of frames) memories.add(data.buffer);
+      await world.service.open[0]?.answer();
+      world.time.advance(200);
+    }
+    expect(memories.size).toBe(2);
+  });
+});
+
+describe('a stream that ended', () => {
+  test('is not analysed any more', () => {
+    const world = new FeedWorld();
+    world.frames(['door', 'garage']);
+    world.feed.drop('door');
+    world.time.advance(25);
+    expect(world.service.batches).toEqual([['garage']]);
+  });
+
+  test('leaves no request of nothing behind', () => {
+    const world = new FeedWorld();
+    world.frame('door');
+    world.feed.drop('door');
+    world.time.advance(1_000);
+    expect(world.service.requests).toHaveLength(0);
+  });
+
+  test('while its last frame is at the service and another waits is not analysed any more', async () => {
+    const world = new FeedWorld();
+    world.frame('door');
+    world.time.advance(200);
+    world.frame('door');
+    world.feed.drop('door');
+    await world.service.request(0).answer();
+    world.time.advance(1_000);
+    expect(world.service.requests).toHaveLength(1);
+  });
+
+  test('and begins anew while its last frame is at the service is analysed like a new one', async () => {
+    const world = new FeedWorld();
+    world.frame('door');
+    world.time.advance(200);
+    world.frame('door');
+    world.feed.drop('door');
+    expect(world.frame('door')).toBe(true);
+    await world.service.request(0).answer();
+    world.time.advance(25);
+    expect(world.service.sent('door')).toEqual([1, 3]);
+    expect(world.service.request(1).pictures).toEqual([Buffer.alloc(8, 3).toString('hex')]);
+  });
+});
+
+describe('closing', () => {
+  test('waits for the requests under way, hands their alerts on, and only then closes the transport', async () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    world.frames(['a', 'b']);
+    let isDone = false;
+    const closing = world.feed.close().then(() => {
+      isDone = true;
+    });
+    await world.service.request(0).answer(['fall']);
+    expect([isDone, world.service.isClosed]).toEqual([false, false]);
+    await world.service.request(1).fail();
+    expect([isDone, world.service.isClosed]).toEqual([true, true]);
+    expect(world.alerts).toEqual(['fall']);
+    await closing;
+  });
+
+  test('takes and sends nothing any more, and leaves no timer', async () => {
+    const world = new FeedWorld();
+    world.frame('a');
+    world.time.advance(200);
+    world.frames(['a', 'b']);
+    const closing = world.feed.close();
+    expect(world.time.pendingTimers).toBe(0);
+    expect(world.frame('c')).toBe(false);
+    await world.service.request(0).answer();
+    await closing;
+    world.time.advance(10_000);
+    expect(world.service.requests).toHaveLength(1);
+    expect(world.time.pendingTimers).toBe(0);
+  });
+
+  test('with nothing under way is done at once', async () => {
+    const world = new FeedWorld();
+    await world.feed.close();
+    expect(world.service.isClosed).toBe(true);
+  });
+});

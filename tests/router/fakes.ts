@@ -1,0 +1,450 @@
+import { decode, encode } from '@msgpack/msgpack';
+import { expect } from 'vitest';
+import type { Encoded, Encoding } from '../../proto/codec.ts';
+import type { Channel } from '../../proto/messages.ts';
+import type { StreamAccess } from '../../src/router/access.ts';
+import type { IngestLimits } from '../../src/router/ingest-limit.ts';
+import { Outgoing } from '../../src/router/outgoing.ts';
+import { Peer } from '../../src/router/peer.ts';
+import type { Clock, FrameTap, PeerSocket, Publisher, SendResult } from '../../src/router/ports.ts';
+import { createRouter, type Router } from '../../src/router/router.ts';
+import type { EncoderLink } from '../../src/router/stream.ts';
+import { Viewer } from '../../src/router/viewer.ts';
+
+/** Any message a client received, parsed. */
+export type Message = Record<string, unknown>;
+
+/** One message that a socket accepted. */
+export interface Received {
+  kind: 'frame' | 'control';
+  /** The very value that was handed to the socket; its memory may have been reused since. */
+  raw: Encoded;
+  encoding: Encoding;
+  bytes: number;
+  message: Message;
+}
+
+/** Wall clock at the start of a test. */
+const EPOCH_MS = 1_700_000_000_000;
+
+class FakeClock implements Clock {
+  #elapsedMs = 0;
+
+  epochMs(): number {
+    return EPOCH_MS + this.#elapsedMs;
+  }
+
+  monotonicMs(): number {
+    return this.#elapsedMs;
+  }
+
+  advance(ms: number): void {
+    this.#elapsedMs += ms;
+  }
+}
+
+/** What the gateway does with the socket library's events. */
+interface SocketEvents {
+  /** `wasPublished`: not about a `send…` that is under way, which answers `refused` itself. */
+  dropped: (wasPublished: boolean) => void;
+  drained: () => void;
+  closed: () => void;
+}
+
+/**
+ * A socket as uWebSockets.js behaves: a message is taken whole, or refused when more than `limitBytes` wait already. While
+ * its reader keeps up everything goes straight to the kernel; `stall` makes it wait, `drain` lets some of it go.
+ */
+export class FakeSocket implements PeerSocket {
+  readonly received: Received[] = [];
+  readonly topicsEverJoined = new Set<string>();
+  closedWith: { code: number; reason: string } | undefined;
+  /** What the client sees of it: a close frame is refused like any message, and then the connection just breaks off. */
+  codeSeenByClient: number | undefined;
+  /** Largest amount that ever waited here, bytes. */
+  mostBuffered = 0;
+  readonly #library: FakeLibrary;
+  readonly #events: SocketEvents;
+  #buffered = 0;
+  #stalled = false;
+  #inSend = false;
+
+  constructor(library: FakeLibrary, events: SocketEvents) {
+    this.#library = library;
+    this.#events = events;
+  }
+
+  sendFrame(frame: Encoded, encoding: Encoding): SendResult {
+    return this.#send('frame', frame, encoding);
+  }
+
+  sendControl(message: Encoded, encoding: Encoding): SendResult {
+    return this.#send('control', message, encoding);
+  }
+
+  bufferedBytes(): number {
+    return this.#buffered;
+  }
+
+  joinTopic(topic: string): void {
+    this.#library.mustNotBeBusy('subscribe');
+    if (this.closedWith !== undefined) return;
+    this.#library.join(topic, this);
+    this.topicsEverJoined.add(topic);
+  }
+
+  leaveTopic(topic: string): void {
+    this.#library.mustNotBeBusy('unsubscribe');
+    if (this.closedWith === undefined) this.#library.leave(topic, this);
+  }
+
+  close(code: number, reason: string): void {
+    this.#library.mustNotBeBusy('close');
+    if (this.closedWith !== undefined) return;
+    const isRefused = this.#buffered > this.#library.limitBytes;
+    this.codeSeenByClient = isRefused ? 1006 : code;
+    if (isRefused) this.#library.whileInDropped(() => this.#events.dropped(true));
+    this.closedWith = { code, reason };
+    this.#library.forget(this);
+    // The library emits its close event before `end` returns.
+    this.#events.closed();
+  }
+
+  /** The client hangs up. */
+  disconnect(): void {
+    this.close(1006, '');
+  }
+
+  /** The reader stops: from now on everything waits here. */
+  stall(): void {
+    this.#stalled = true;
+  }
+
+  /** `bytes` of what waits reach the kernel. */
+  drain(bytes: number): void {
+    if (this.closedWith !== undefined || this.#buffered === 0) return;
+    this.#buffered = Math.max(0, this.#buffered - bytes);
+    this.#events.drained();
+  }
+
+  /** The reader keeps up again. */
+  unstall(): void {
+    this.#stalled = false;
+    this.drain(this.#buffered);
+  }
+
+  /** One message of a topic this socket is in. */
+  published(frame: Encoded, encoding: Encoding): void {
+    if (this.#buffered > this.#library.limitBytes) this.#library.whileInDropped(() => this.#events.dropped(true));
+    else this.#accept('frame', frame, encoding);
+  }
+
+  get frames(): Received[] {
+    return this.received.filter(({ kind }) => kind === 'frame');
+  }
+
+  /** The numbers of the frames of one stream, in the order of their arrival. */
+  frameNumbers(streamId: string): number[] {
+    return this.frames
+      .filter(({ message }) => message['streamId'] === streamId)
+      .map(({ message }) => numberOf(message));
+  }
+
+  /** Control messages of one type, in the order of their arrival. */
+  controls(type: string): Message[] {
+    return this.received.map(({ message }) => message).filter((message) => message['type'] === type);
+  }
+
+  /** Everything as short words: `success`, `status streaming`, `frame 3`, `alert 2`, `error UNAUTHORIZED`. */
+  get story(): string[] {
+    return this.received.map(({ message }) => {
+      if (message['type'] === 'status') return `status ${message['status']}`;
+      if (message['type'] === 'video-frame') return `frame ${numberOf(message)}`;
+      if (message['type'] === 'alert') return `alert ${message['message']}`;
+      if (message['type'] === 'error') return `error ${message['code']}`;
+      return String(message['type']);
+    });
+  }
+
+  #send(kind: Received['kind'], value: Encoded, encoding: Encoding): SendResult {
+    this.#library.mustNotBeBusy('send');
+    if (this.closedWith !== undefined) return 'refused';
+    if (this.#inSend) throw new Error('the library recurses: send inside send');
+    if (this.#buffered > this.#library.limitBytes) {
+      this.#inSend = true;
+      this.#library.whileInDropped(() => this.#events.dropped(false));
+      this.#inSend = false;
+      return 'refused';
+    }
+    this.#accept(kind, value, encoding);
+    return this.#stalled ? 'queued' : 'sent';
+  }
+
+  #accept(kind: Received['kind'], raw: Encoded, encoding: Encoding): void {
+    const bytes = Buffer.byteLength(raw);
+    if (this.#stalled) this.#buffered += bytes;
+    this.mostBuffered = Math.max(this.mostBuffered, this.#buffered);
+    this.received.push({ kind, raw, encoding, bytes, message: parse(raw, encoding) });
+  }
+}
+
+/** The topics of uWebSockets.js, and what it answers with a crash: changing them, or calling a socket, while it is at work. */
+export class FakeLibrary implements Publisher {
+  readonly limitBytes: number;
+  readonly topics = new Map<string, Set<FakeSocket>>();
+  /** Every publish that reached the library, whoever was there to get it. */
+  readonly publishes: { topic: string; frame: Encoded; encoding: Encoding }[] = [];
+  readonly #deferred: (() => void)[] = [];
+  #busyWith: string | undefined;
+
+  constructor(limitBytes: number) {
+    this.limitBytes = limitBytes;
+  }
+
+  publishFrame(topic: string, frame: Encoded, encoding: Encoding): void {
+    this.publishes.push({ topic, frame, encoding });
+    this.#busyWith = 'a publish';
+    for (const socket of this.topics.get(topic) ?? []) socket.published(frame, encoding);
+    this.#busyWith = undefined;
+  }
+
+  defer = (action: () => void): void => {
+    this.#deferred.push(action);
+  };
+
+  /** The turn of the event loop ends: what was deferred runs. */
+  endTurn(): void {
+    for (const action of this.#deferred.splice(0)) action();
+  }
+
+  join(topic: string, socket: FakeSocket): void {
+    const members = this.topics.get(topic) ?? new Set();
+    if (members.has(socket)) throw new Error(`joined ${topic} twice`);
+    members.add(socket);
+    this.topics.set(topic, members);
+  }
+
+  leave(topic: string, socket: FakeSocket): void {
+    const members = this.topics.get(topic);
+    if (members === undefined || !members.delete(socket)) throw new Error(`left ${topic} without being there`);
+    if (members.size === 0) this.topics.delete(topic);
+  }
+
+  forget(socket: FakeSocket): void {
+    for (const [topic, members] of this.topics) {
+      if (members.delete(socket) && members.size === 0) this.topics.delete(topic);
+    }
+  }
+
+  isMember(socket: FakeSocket): boolean {
+    return [...this.topics.values()].some((members) => members.has(socket));
+  }
+
+  mustNotBeBusy(call: string): void {
+    if (this.#busyWith !== undefined) throw new Error(`the library crashes: ${call} inside ${this.#busyWith}`);
+  }
+
+  whileInDropped(action: () => void): void {
+    const outer = this.#busyWith;
+    this.#busyWith = 'a dropped event';
+    action();
+    this.#busyWith = outer;
+  }
+}
+
+/** An encoder's connection. */
+export interface FakeEncoder {
+  link: EncoderLink;
+  socket: FakeSocket;
+}
+
+/** A dashboard's connection. */
+export interface FakeViewer {
+  viewer: Viewer;
+  socket: FakeSocket;
+}
+
+export interface RegisterOptions {
+  userId?: string;
+  produces?: Channel[];
+  consumes?: Channel[];
+  encoding?: Encoding;
+}
+
+export interface WorldOptions {
+  /** Backpressure limit of every socket. */
+  limitBytes?: number;
+  access?: StreamAccess;
+  limits?: Partial<IngestLimits>;
+  graceMs?: number;
+  tap?: FrameTap;
+}
+
+/** A router with nothing real around it, and the gateway's part played by hand. */
+export class World {
+  readonly clock = new FakeClock();
+  readonly library: FakeLibrary;
+  readonly router: Router;
+  #lastAlert = 0;
+  #lastStream = 0;
+
+  constructor({ limitBytes = 1_000, access = 'owner', limits, graceMs = 15_000, tap }: WorldOptions = {}) {
+    this.library = new FakeLibrary(limitBytes);
+    this.router = createRouter({
+      publisher: this.library,
+      tap: tap ?? { wants: () => false, take: () => undefined, drop: () => undefined },
+      clock: this.clock,
+      defer: this.library.defer,
+      log: () => undefined,
+      limits: { maxFps: 60, maxBytesPerSecond: 64 * 1024 * 1024, maxMessageBytes: 16 * 1024 * 1024, ...limits },
+      graceMs,
+      access,
+      newStreamId: () => {
+        this.#lastStream += 1;
+        return `stream_${this.#lastStream}`;
+      },
+      newAlertId: () => {
+        this.#lastAlert += 1;
+        return String(this.#lastAlert).padStart(8, '0');
+      },
+    });
+  }
+
+  encoder({ userId = 'anna', encoding = 'msgpack' }: RegisterOptions = {}): FakeEncoder {
+    const socket: FakeSocket = new FakeSocket(this.library, {
+      dropped: () => undefined,
+      drained: () => link.peer.flush(),
+      closed: () => this.router.streams.encoderGone(link),
+    });
+    const peer = new Peer({ userId, sessionId: `${userId}-session` }, socket, encoding);
+    const link: EncoderLink = { peer, stream: undefined, produces: [], consumes: [] };
+    return { link, socket };
+  }
+
+  register(streamId: string | undefined, options: RegisterOptions = {}): FakeEncoder {
+    const encoder = this.encoder(options);
+    this.registerOn(encoder, streamId, options);
+    return encoder;
+  }
+
+  registerOn(
+    { link }: FakeEncoder,
+    streamId: string | undefined,
+    { produces, consumes }: RegisterOptions = {},
+  ): string {
+    const message = {
+      type: 'register',
+      clientType: 'mobile',
+      streamId,
+      produces,
+      consumes,
+      metadata: undefined,
+    } as const;
+    return this.router.streams.register(link, message).id;
+  }
+
+  viewer(userId = 'anna', encoding: Encoding = 'msgpack'): FakeViewer {
+    const socket: FakeSocket = new FakeSocket(this.library, {
+      dropped: (wasPublished) => this.router.viewers.dropped(viewer, wasPublished),
+      drained: () => viewer.catchUp(),
+      closed: () => this.router.viewers.gone(viewer),
+    });
+    const viewer = new Viewer(new Peer({ userId, sessionId: `${userId}-session` }, socket, encoding));
+    return { viewer, socket };
+  }
+
+  /** A new viewer that watches `streamId`. */
+  watch(streamId: string, userId = 'anna', encoding: Encoding = 'msgpack', consumes?: Channel[]): FakeViewer {
+    const watcher = this.viewer(userId, encoding);
+    this.subscribe(watcher, streamId, consumes);
+    return watcher;
+  }
+
+  subscribe({ viewer }: FakeViewer, streamId: string, consumes?: Channel[]): void {
+    this.router.viewers.subscribe(viewer, { type: 'subscribe', clientType: 'dashboard', streamId, consumes });
+  }
+
+  unsubscribe({ viewer }: FakeViewer, streamId: string): void {
+    this.router.viewers.unsubscribe(viewer, streamId);
+  }
+
+  /** Sends a message of an encoder. Afterwards its memory is taken back, as the socket library does it. */
+  send({ link }: FakeEncoder, message: Buffer, encoding: Encoding): boolean {
+    const memory = Buffer.from(message);
+    try {
+      return this.router.framePath.accept(link, memory, encoding);
+    } finally {
+      memory.fill(0);
+    }
+  }
+
+  /** Frame number `number` of the encoder's stream, its message `bytes` long or somewhat longer. */
+  frame(encoder: FakeEncoder, number: number, bytes = 60, encoding: Encoding = 'msgpack'): boolean {
+    return this.send(encoder, frameMessage(encoder.link.stream?.id ?? 'none', number, bytes, encoding), encoding);
+  }
+
+  /** The ML service reports an alert. */
+  alert(streamId: string, message = 'fall'): void {
+    this.router.alerts.fromService({ streamId, severity: 'high', message, metadata: undefined, timestamp: undefined });
+  }
+
+  /** A control message for one viewer, which the router says for no other reason. */
+  tell({ viewer }: FakeViewer, message: string): void {
+    const { peer } = viewer;
+    peer.tell(new Outgoing({ type: 'success', message, streamId: 'none', timestamp: this.clock.epochMs() }));
+  }
+
+  /** Time passes, and streams are told. */
+  advance(ms: number): void {
+    this.clock.advance(ms);
+    this.router.streams.tick();
+  }
+}
+
+/**
+ * A `video-frame` message of about `bytes` bytes: exactly that many in MessagePack and up to 2 more in JSON, but never fewer
+ * than the fields take. Its timestamp is `number`, so that tests recognise it.
+ */
+export function frameMessage(streamId: string, number: number, bytes: number, encoding: Encoding): Buffer {
+  const overhead = encodeFrame(streamId, number, jpegOf(4, number), encoding).length - (encoding === 'json' ? 8 : 4);
+  const room = Math.max(8, bytes - overhead);
+  if (encoding === 'json') return encodeFrame(streamId, number, jpegOf(Math.ceil(room / 4) * 3, number), 'json');
+  const message = encodeFrame(streamId, number, jpegOf(room, number), 'msgpack');
+  const excess = message.length - Math.max(bytes, overhead + 8);
+  return excess === 0 ? message : encodeFrame(streamId, number, jpegOf(room - excess, number), 'msgpack');
+}
+
+/** A tiny picture: the first bytes of a JPEG, then bytes that tell one picture from another. */
+export function jpegOf(length: number, number = 0): Uint8Array {
+  const jpeg = new Uint8Array(length).fill(number % 251);
+  jpeg[0] = 0xff;
+  jpeg[1] = 0xd8;
+  return jpeg;
+}
+
+/** A message's fields, from bytes or text that its memory's owner may soon take back. */
+export function parse(value: Encoded, encoding: Encoding): Message {
+  const bytes = Buffer.from(value);
+  return (encoding === 'json' ? JSON.parse(bytes.toString('utf8')) : decode(bytes)) as Message;
+}
+
+/** The picture of a frame in either encoding, in base64. */
+export function pictureOf(message: Message): string {
+  const data = message['data'];
+  return typeof data === 'string' ? data : Buffer.from(data as Uint8Array).toString('base64');
+}
+
+/** For `toThrow`: the refusal that a client is answered with. */
+export function refusal(code: string, message: RegExp = /./) {
+  return expect.objectContaining({ name: 'ProtocolError', code, message: expect.stringMatching(message) });
+}
+
+function numberOf(message: Message): number {
+  return message['timestamp'] as number;
+}
+
+function encodeFrame(streamId: string, timestamp: number, jpeg: Uint8Array, encoding: Encoding): Buffer {
+  const head = { type: 'video-frame', streamId };
+  if (encoding === 'msgpack') return Buffer.from(encode({ ...head, data: jpeg, timestamp }));
+  return Buffer.from(JSON.stringify({ ...head, data: Buffer.from(jpeg).toString('base64'), timestamp }));
+}
