@@ -31,7 +31,7 @@ const environment = z.object({
 
   MAX_PAYLOAD_BYTES: integer(1024, 1024 * MIB, DEFAULT_MAX_MESSAGE_BYTES),
   VIEWER_BACKPRESSURE_BYTES: integer(16 * 1024, 1024 * MIB, MIB),
-  STREAM_MAX_FPS: integer(1, 1000, 60),
+  STREAM_MAX_FPS: integer(1, 100_000, 60),
   STREAM_MAX_BYTES_PER_SECOND: integer(1024, 16 * 1024 * MIB, 64 * MIB),
   STREAM_GRACE_MS: integer(0, 3_600_000, 15_000),
 

@@ -2,11 +2,12 @@
 export type Lane = 'topic' | 'direct';
 
 /**
- * Larger frames go the direct way: a topic copies a large message once for every subscribed socket, while a socket that
- * never subscribed is written to from the sender's memory. CPU per delivered frame, topic / direct, one stream to 100 viewers:
- * 2 KB 2.4 / 4.1 µs, 10 KB 3.6 / 4.6, 34 KB 6.3 / 5.9, 100 KB 16 / 14, 400 KB 70 / 44.
+ * Larger frames go the direct way: from 16 KiB on a topic copies the message once for every subscribed socket, while a socket that
+ * never subscribed is written to from the sender's memory. CPU per delivered frame against bare publish, one stream to 100 viewers,
+ * topic / direct: 17 KB 1.19 / 1.17, 22 KB 1.07 / 0.98, 34 KB 1.12 / 0.93 (`npm run bench:fan-out -- --kb 22`, with this number set
+ * to 1 KiB and to 1 GiB). Below that a topic wins, since it gathers small messages into one write.
  */
-const DIRECT_FROM_BYTES = 64 * 1024;
+const DIRECT_FROM_BYTES = 20 * 1024;
 
 /** The one place that chooses a viewer's lane, by the size of the stream's newest message when it joins. */
 export function chooseLane(newestBytes: number): Lane {

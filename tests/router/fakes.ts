@@ -103,7 +103,7 @@ export class FakeSocket implements PeerSocket {
     if (this.closedWith !== undefined) return;
     const isRefused = this.#buffered > this.#library.limitBytes;
     this.codeSeenByClient = isRefused ? 1006 : code;
-    if (isRefused) this.#library.whileInDropped(() => this.#events.dropped(true));
+    if (isRefused) this.#library.whileInDropped(() => this.#events.dropped(false));
     this.closedWith = { code, reason };
     this.#library.forget(this);
     // The library emits its close event before `end` returns.

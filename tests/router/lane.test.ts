@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { chooseLane } from '../../src/router/lane.ts';
 import { type FakeViewer, World } from './fakes.ts';
 
-const LARGE = 64 * 1024;
+const LARGE = 20 * 1024;
 
 function isInTopic(world: World, { socket }: FakeViewer): boolean {
   return world.library.isMember(socket);
 }
 
-test('64 KiB is where a topic starts to cost more than one send per viewer', () => {
+test('20 KiB is where a topic starts to cost more than one send per viewer', () => {
   expect([1, LARGE - 1, LARGE, 16 * LARGE].map(chooseLane)).toEqual(['topic', 'topic', 'direct', 'direct']);
 });
 

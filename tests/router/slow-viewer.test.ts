@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type FakeEncoder, World } from './fakes.ts';
 
-const LARGE = 64 * 1024;
+const LARGE = 20 * 1024;
 
 function frames(world: World, encoder: FakeEncoder, first: number, last: number, bytes = 100): void {
   for (let number = first; number <= last; number += 1) world.frame(encoder, number, bytes);
