@@ -121,7 +121,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     await atMost(CLOSE_DEADLINE_MS, pool.end());
   }
 
-  function createMlFeed({ ...settings }: Config, url: string, feedClock: Clock): MlFeed {
+  function createMlFeed(settings: Config, url: string, feedClock: Clock): MlFeed {
     return new MlFeed({
       transport: createHttpTransport({
         url,
@@ -149,11 +149,9 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     return new Promise((resolve, reject) => {
       // Exclusive: by default a second process may share the port, and would quietly take half of the connections.
       listenOn(host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
-        if (socket) resolve(socket);
-        else
-          reject(
-            new Error(`cannot listen on ${host}:${port}: the port is taken, or the address is not this machine's`),
-          );
+        if (socket) return resolve(socket);
+        const why = 'the port is taken, or the address is not this machine’s';
+        reject(new Error(`cannot listen on ${host}:${port}: ${why}`));
       });
     });
   }

@@ -176,3 +176,42 @@ test('unsubscribing stops the frames of that stream and of no other', async () =
   expect((await viewer.next('video-frame'))['streamId']).toBe(two.streamId);
   await Promise.all([one.encoder, two.encoder, viewer, witness].map((client) => client.close()));
 });
+
+test('with STREAM_ACCESS=authenticated every signed-in user may watch, and still only the owner may register', async () => {
+  const open = await startTestRouter({ env: { STREAM_ACCESS: 'authenticated' } });
+  const [owner, guest] = await Promise.all([open.signUp(), open.signUp()]);
+  const { encoder, streamId } = await openEncoder(open.wsUrl, owner.token, { encoding: 'msgpack' });
+  const viewer = await openViewer(open.wsUrl, guest.token, streamId);
+  encoder.send(frameOf(encoder, streamId, walk[0] as Buffer));
+  await viewer.next('video-frame');
+  const thief = await TestClient.open(`${open.wsUrl}/streams/register?token=${guest.token}`);
+  thief.send({ type: 'register', clientType: 'mobile', streamId });
+  expect((await thief.next('error'))['code']).toBe('UNAUTHORIZED');
+  await open.stop();
+});
+
+test('a wall that subscribes to 200 cameras the moment it connects gets them all', async () => {
+  const { token } = await router.signUp();
+  const wall = new TestClient(`${router.wsUrl}/streams/subscribe?token=${token}`);
+  wall.socket.once('open', () => {
+    for (let camera = 1; camera <= 200; camera += 1) {
+      wall.send({ type: 'subscribe', clientType: 'dashboard', streamId: `camera-${camera}` });
+    }
+  });
+  expect((await wall.next((message) => message['streamId'] === 'camera-200'))['type']).toBe('success');
+  expect(wall.messages.filter((message) => message['type'] === 'success')).toHaveLength(200);
+  await wall.close();
+});
+
+test('a client that closes itself with 20 mistakes before its session is checked leaves nothing behind', async () => {
+  const { token } = await router.signUp();
+  const client = new TestClient(`${router.wsUrl}/streams/subscribe?token=${token}`);
+  client.socket.once('open', () => {
+    for (let sent = 0; sent < 20; sent += 1) client.sendRaw('nonsense');
+    client.send({ type: 'subscribe', clientType: 'dashboard', streamId: 'ghost' });
+  });
+  expect((await client.closed).code).toBe(4429);
+  const { encoder } = await openEncoder(router.wsUrl, token, { register: { streamId: 'ghost' } });
+  expect((await router.stats())['totalVideoConsumers']).toBe(0);
+  await encoder.close();
+});

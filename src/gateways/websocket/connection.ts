@@ -14,9 +14,9 @@ const INVALID_WINDOW_MS = 10_000;
 /** The role is the path's: `/streams/register` or `/streams/subscribe`. */
 export type Role = 'encoder' | 'viewer';
 
-/** What a client may send while its session is being checked: a few subscriptions, not frames. */
-const MAX_HELD_MESSAGES = 64;
-const MAX_HELD_BYTES = 64 * 1024;
+/** What a client may send while its session is being checked: the subscriptions of a large wall, not frames. */
+const MAX_HELD_MESSAGES = 1_024;
+const MAX_HELD_BYTES = 256 * 1024;
 
 interface HeldMessage {
   message: Buffer;
@@ -32,18 +32,28 @@ export interface SocketData {
 export class Arrival {
   readonly role: Role;
   readonly subprotocolEncoding: Encoding | undefined;
-  readonly request: UpgradeRequest;
+  readonly remoteAddress: string;
   /** Set when the socket opens. */
   socket: UwsSocket<SocketData> | undefined;
   /** Set when its session was found good. */
   connection: Connection | undefined;
+  #request: UpgradeRequest | undefined;
   #held: HeldMessage[] = [];
   #heldBytes = 0;
 
-  constructor(role: Role, subprotocolEncoding: Encoding | undefined, request: UpgradeRequest) {
+  constructor(role: Role, subprotocolEncoding: Encoding | undefined, remoteAddress: string, request: UpgradeRequest) {
     this.role = role;
     this.subprotocolEncoding = subprotocolEncoding;
-    this.request = request;
+    this.remoteAddress = remoteAddress;
+    this.#request = request;
+  }
+
+  /** Hands the request out once: a connection that stays for days need not keep its token in memory. */
+  takeRequest(): UpgradeRequest {
+    const request = this.#request;
+    this.#request = undefined;
+    if (request === undefined) throw new Error('the request was taken before');
+    return request;
   }
 
   /** The encoding of the first message held, which is the client's where no subprotocol named one. */

@@ -1,4 +1,4 @@
-/** What is kept of an upgrade request: what may carry credentials, and who asks. Copied before the request object is gone. */
+/** The parts of an upgrade request that may carry credentials, copied before the request object is gone. */
 export interface UpgradeRequest {
   /** Without the leading `?`, as it stands in the URL. */
   query: string;
@@ -6,7 +6,6 @@ export interface UpgradeRequest {
   cookie: string;
   origin: string;
   host: string;
-  remoteAddress: string;
 }
 
 export interface Credentials {

@@ -119,14 +119,14 @@ export class WebSocketGateway {
       return;
     }
     const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
-    const arrival = new Arrival(role, SUBPROTOCOLS[subprotocol], {
+    const remoteAddress = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+    const arrival = new Arrival(role, SUBPROTOCOLS[subprotocol], remoteAddress, {
       // The library answers undefined without a query, whatever its types say.
       query: req.getQuery() ?? '',
       authorization: req.getHeader('authorization'),
       cookie: req.getHeader('cookie'),
       origin: req.getHeader('origin'),
       host: req.getHeader('host'),
-      remoteAddress: Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
     });
     const key = req.getHeader('sec-websocket-key');
     const extensions = req.getHeader('sec-websocket-extensions');
@@ -145,7 +145,7 @@ export class WebSocketGateway {
     const socket = new UwsSocket(ws);
     arrival.socket = socket;
     this.#arrivals.add(arrival);
-    const check = this.#verify(arrival.request)
+    const check = this.#verify(arrival.takeRequest())
       .then((verification) => {
         if (socket.isClosed) return;
         if (verification.kind === 'session') this.#admit(arrival, socket, verification.principal);
@@ -163,9 +163,12 @@ export class WebSocketGateway {
     const connection = new Connection(socket, principal, arrival);
     arrival.connection = connection;
     this.#connectionCount += 1;
-    const { role, request } = arrival;
-    this.#parts.log('debug', { role, userId: principal.userId, remoteAddress: request.remoteAddress }, 'connected');
-    for (const { message, encoding } of arrival.takeHeld()) this.#handle(connection, message, encoding);
+    const { role, remoteAddress } = arrival;
+    this.#parts.log('debug', { role, userId: principal.userId, remoteAddress }, 'connected');
+    for (const { message, encoding } of arrival.takeHeld()) {
+      // One of them may have closed it; what follows must not bring a gone connection back to life.
+      if (!socket.isClosed) this.#handle(connection, message, encoding);
+    }
   }
 
   /** A browser cannot read a 401, so the refusal comes as an error message and a close with the reason. */
@@ -181,8 +184,8 @@ export class WebSocketGateway {
             timestamp,
           },
     );
-    const { role, request, subprotocolEncoding } = arrival;
-    this.#parts.log('debug', { role, remoteAddress: request.remoteAddress, kind }, 'turned away');
+    const { role, remoteAddress, subprotocolEncoding } = arrival;
+    this.#parts.log('debug', { role, remoteAddress, kind }, 'turned away');
     // Not in this turn: without credentials it may still be the one of `open`, where the library must not be asked to close.
     setImmediate(() => {
       const encoding = arrival.firstHeldEncoding ?? subprotocolEncoding ?? 'json';
@@ -196,8 +199,9 @@ export class WebSocketGateway {
     const { arrival } = ws.getUserData();
     const encoding: Encoding = isBinary ? 'msgpack' : 'json';
     if (arrival.connection !== undefined) this.#handle(arrival.connection, Buffer.from(message), encoding);
-    else if (!arrival.hold(message, encoding))
+    else if (!arrival.hold(message, encoding)) {
       arrival.socket?.close(CloseCode.tryAgainLater, 'Too much before the session was checked');
+    }
   }
 
   #handle(connection: Connection, message: Buffer, encoding: Encoding): void {
