@@ -36,8 +36,13 @@ async function main(): Promise<void> {
   const auth = { databaseUrl: world.databaseUrl, secret: world.secret, baseUrl: 'http://localhost:3000' };
   const app = await startApp({ ...config, ML_SERVICE_URL: config.ML_SERVICE_URL ?? world.mlServiceUrl }, auth, logger);
   exitOnSignal(app, world);
-  world.routerIsUp({ routerUrl: `ws://${config.host}:${app.port}`, streamId: DEMO_STREAM_ID });
-  printWelcome(`http://${config.host}:${app.port}`, world.token);
+  const shownHost = config.host === '0.0.0.0' ? '127.0.0.1' : config.host;
+  void world.ended.then(() => {
+    logger.error('the demo’s database, camera and ML service are gone; nothing works without them');
+    process.exit(1);
+  });
+  world.routerIsUp({ routerUrl: `ws://${shownHost}:${app.port}`, streamId: DEMO_STREAM_ID });
+  printWelcome(`http://${shownHost}:${app.port}`, world.token);
 
   function exitOnSignal(running: RunningApp, demo: DemoWorld | undefined): void {
     let leaving = false;

@@ -18,6 +18,8 @@ export interface RouterIsUp {
 export interface DemoWorld extends WorldIsReady {
   /** Starts the camera. */
   routerIsUp(message: RouterIsUp): void;
+  /** Resolves when the process has ended, asked to or not. */
+  ended: Promise<void>;
   stop(): void;
 }
 
@@ -42,6 +44,7 @@ export function launchDemoWorld(): Promise<DemoWorld> {
       resolve({
         ...ready,
         routerIsUp: (message) => void child.send(message),
+        ended: new Promise((done) => child.once('exit', () => done())),
         stop: () => child.disconnect(),
       });
     });

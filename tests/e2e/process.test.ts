@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { openAccounts } from '../../src/demo/accounts.ts';
@@ -92,6 +93,34 @@ test('SIGTERM, even twice, sends everybody away with 1012, tells who understands
   expect(await router.exited).toBe(0);
   expect(performance.now() - startMs).toBeLessThan(10_000);
 });
+
+test('SIGTERM to `npm start` reaches the router, which drains', async () => {
+  const { embeddedUrl } = inject('databases');
+  const child = spawn('npm', ['start'], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', DATABASE_URL: embeddedUrl, BETTER_AUTH_SECRET: 'x' },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  await until('it listens', () => output.includes('"listening"'), 30_000);
+  child.kill('SIGTERM');
+  await until('it has drained', () => output.includes('"drained"'));
+});
+
+test.skipIf(process.platform !== 'linux')(
+  'a demo whose surroundings crash says so and ends, rather than showing nothing',
+  async () => {
+    const router = startProcess({});
+    await until('it says where it is', () => router.output().includes('Watch frames arrive'), 30_000);
+    const children = readFileSync(`/proc/${router.child.pid}/task/${router.child.pid}/children`, 'utf8').trim();
+    process.kill(Number(children.split(' ')[0]), 'SIGKILL');
+    expect(await router.exited).toBe(1);
+    expect(router.output()).toContain('nothing works without them');
+  },
+);
 
 test('a dashboard that does not read cannot hold a shutdown up', async () => {
   const router = await productionProcess({ STREAM_MAX_FPS: '1000' });
