@@ -20,7 +20,6 @@ const DEFAULT_POSTGRES = 'postgresql://postgres@127.0.0.1:5432/test';
 
 /** Starts one embedded database for the whole run, and makes a fresh one in the real Postgres. In CI there must be a real one. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const embedded = await startEmbeddedDatabase();
   const postgres = await createPostgresDatabase(process.env['TEST_DATABASE_URL'] || DEFAULT_POSTGRES);
   if (postgres === undefined) {
     if (process.env['CI'])
@@ -29,6 +28,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       '\nNo Postgres on 127.0.0.1:5432 and no TEST_DATABASE_URL: tests against a real one are SKIPPED.\n\n',
     );
   }
+  const embedded = await startEmbeddedDatabase();
   // Once, here: test files run side by side, and two that make the same tables at the same time fail.
   for (const url of [embedded.url, postgres?.url])
     if (url !== undefined) await (await openAccounts(url, 'setup')).close();
