@@ -11,12 +11,12 @@ import { replyError } from '../http/reply.ts';
 import { Arrival, Connection, type Role, type SocketData } from './connection.ts';
 import { handleEncoderMessage, handleViewerMessage } from './control.ts';
 import { findCredentials, isOriginAllowed, type UpgradeRequest } from './credentials.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import { UwsSocket } from './uws-socket.ts';
 
 /** Silence after which the library closes a connection. It accepts 8 to 960. */
 const IDLE_TIMEOUT_SECONDS = 120;
 const PING_INTERVAL_MS = 30_000;
-const MAX_UNANSWERED_PINGS = 2;
 
 /** `SHARED_COMPRESSOR`: one compressor for all sockets, none per socket. The package exports it as a value, but types it as none. */
 const SHARED_COMPRESSOR = 1;
@@ -45,7 +45,7 @@ export class WebSocketGateway {
   readonly #checks = new Set<Promise<void>>();
   #connectionCount = 0;
   readonly #errorLine = new OncePer(1000);
-  readonly #pings: NodeJS.Timeout;
+  readonly #stopHeartbeat: () => void;
   #draining = false;
   #whenEmpty: (() => void) | undefined;
 
@@ -53,8 +53,7 @@ export class WebSocketGateway {
     this.#parts = parts;
     this.#open(app, '/streams/register', 'encoder');
     this.#open(app, '/streams/subscribe', 'viewer');
-    this.#pings = setInterval(() => this.#pingAll(), parts.pingIntervalMs ?? PING_INTERVAL_MS);
-    this.#pings.unref();
+    this.#stopHeartbeat = startHeartbeat(this.#arrivals, parts.pingIntervalMs ?? PING_INTERVAL_MS);
   }
 
   get connectionCount(): number {
@@ -67,7 +66,7 @@ export class WebSocketGateway {
    */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
-    clearInterval(this.#pings);
+    this.#stopHeartbeat();
     const leaving = [...this.#arrivals];
     const spreadMs = Math.min(DRAIN_SPREAD_MS, leaving.length * 5);
     const timestamp = this.#parts.clock.epochMs();
@@ -278,20 +277,6 @@ export class WebSocketGateway {
     else this.#parts.router.streams.encoderGone(connection.side.link);
     const { userId } = connection.peer.principal;
     this.#parts.log('debug', { role: connection.side.role, userId, code }, 'disconnected');
-  }
-
-  #pingAll(): void {
-    for (const { connection } of this.#arrivals) {
-      if (connection === undefined) continue;
-      if (connection.unansweredPings >= MAX_UNANSWERED_PINGS) {
-        connection.socket.close(CloseCode.heartbeatMissed, 'No answer to pings');
-        continue;
-      }
-      // Behind a backlog the ping would wait too: slow is not dead. Silence of 120 s ends such a connection all the same.
-      if (connection.socket.bufferedBytes() > 0) continue;
-      connection.unansweredPings += 1;
-      connection.socket.ping();
-    }
   }
 }
 

@@ -1,0 +1,26 @@
+import { CloseCode } from '../../../proto/close-codes.ts';
+import type { Arrival } from './connection.ts';
+
+const MAX_UNANSWERED_PINGS = 2;
+
+/**
+ * Pings every admitted connection once per interval, and closes those that let two pings in a row pass without a pong or any
+ * message. Returns what ends it.
+ */
+export function startHeartbeat(arrivals: ReadonlySet<Arrival>, intervalMs: number): () => void {
+  const timer = setInterval(() => {
+    for (const { connection } of arrivals) {
+      if (connection === undefined) continue;
+      if (connection.unansweredPings >= MAX_UNANSWERED_PINGS) {
+        connection.socket.close(CloseCode.heartbeatMissed, 'No answer to pings');
+        continue;
+      }
+      // Behind a backlog the ping would wait too: slow is not dead. The library's idle timeout ends such a connection all the same.
+      if (connection.socket.bufferedBytes() > 0) continue;
+      connection.unansweredPings += 1;
+      connection.socket.ping();
+    }
+  }, intervalMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
