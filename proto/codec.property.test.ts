@@ -7,7 +7,7 @@ import { FrameView } from './frame.ts';
 import { findDataText } from './json-scan.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES, MAX_CONTROL_BYTES } from './limits.ts';
 import type { AlertMessage } from './messages.ts';
-import { isMap } from './metadata.ts';
+import { isMap, plain } from './metadata.ts';
 import { checkWellFormed } from './msgpack-scan.ts';
 import validVectors from './vectors/valid.json' with { type: 'json' };
 
@@ -253,10 +253,8 @@ describe('whatever bytes a client sends', () => {
     const json = Buffer.from(`${JSON.stringify(asJson(frame)).slice(0, -1)},"x":${deepJson}}`);
     const msgpack = Buffer.concat([encode({ ...frame, x: 0 }).subarray(0, -1), deepMsgpack]);
     const view = new FrameView();
-    expect(view.read(json, 'json')).toBe(true);
-    expect(() => view.in('msgpack')).toThrow(ProtocolError);
-    expect(view.read(msgpack, 'msgpack')).toBe(true);
-    expect(() => view.in('json')).toThrow(ProtocolError);
+    expect(() => view.read(json, 'json')).toThrow(ProtocolError);
+    expect(() => view.read(msgpack, 'msgpack')).toThrow(ProtocolError);
     const register = Buffer.from(`{"type":"register","clientType":"mobile","metadata":{"x":${deepJson}}}`);
     expect(() => decodeControl(register, 'json')).toThrow(ProtocolError);
     for (const hostile of [Buffer.from('[{"a":'.repeat(depth)), Buffer.alloc(depth, 0x91), Buffer.alloc(depth, 0xdd)]) {
@@ -378,6 +376,17 @@ describe('a frame that changes its encoding on the way', () => {
   });
 });
 
+/** Extra fields that JSON viewers could not be given, or that a MessagePack viewer's decoder refuses. */
+function cannotBePassedOn(map: Fields): boolean {
+  if (Object.keys(map).length <= 4) return false;
+  try {
+    plain(decode(encode(map)), 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 describe('a MessagePack message of any shape', () => {
   const anything = fc.oneof(
     fc.anything({ maxDepth: 3, withDate: true, withNullPrototype: true, withTypedArray: true, withSparseArray: true }),
@@ -404,7 +413,9 @@ describe('a MessagePack message of any shape', () => {
         const view = new FrameView();
         const outcome = outcomeOf(() => view.read(Buffer.from(encode(map)), 'msgpack'));
         const wrong = firstWrongField(map);
-        if (wrong === undefined) {
+        if (wrong === undefined && cannotBePassedOn(map)) {
+          expect(outcome).toMatch(/^INVALID_MESSAGE message: /);
+        } else if (wrong === undefined) {
           expect(outcome).toBe(true);
           expect([view.streamId, view.timestamp]).toEqual([map['streamId'], Number(map['timestamp']) + 0]);
           expect(view.jpeg().equals(bytesOf(map['data']) ?? Buffer.alloc(0))).toBe(true);

@@ -15,11 +15,14 @@ export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 /** The only error that decoding or routing a client's message may throw. Its message is written for the client's author. */
 export class ProtocolError extends Error {
   readonly code: ErrorCode;
+  /** The stream whose subscription is refused by it. */
+  readonly streamId: string | undefined;
 
-  constructor(code: ErrorCode, message: string) {
+  constructor(code: ErrorCode, message: string, streamId?: string) {
     super(message);
     this.name = 'ProtocolError';
     this.code = code;
+    this.streamId = streamId;
   }
 }
 

@@ -3,7 +3,7 @@ import { invalid } from './errors.ts';
 /**
  * Finds the `data` text of a JSON frame without parsing it: `JSON.parse` of a 34 KB frame's text costs more than sending it.
  * Only the top level is looked at, and only enough to find that one string; what lies around it still goes through
- * `JSON.parse`, so nothing malformed passes.
+ * `JSON.parse`. What is inside the string is the caller's to check.
  */
 
 /**

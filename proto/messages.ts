@@ -85,7 +85,7 @@ interface DeliveredAlert {
 /** Every control message a router sends. Times are ms since the epoch. */
 export type ServerMessage =
   | { type: 'success'; message: string; streamId: string; timestamp: number }
-  | { type: 'error'; code: ErrorCode; message: string; timestamp: number }
+  | { type: 'error'; code: ErrorCode; message: string; streamId?: string; timestamp: number }
   | { type: 'status'; streamId: string; status: StreamStatus; timestamp: number }
   | { type: 'going-away'; reconnectAfterMs: number; timestamp: number }
   | DeliveredAlert;

@@ -36,7 +36,7 @@ const builtMs = existsSync(STAMP) ? statSync(STAMP).mtimeMs : 0;
 const tsc = compiler();
 if (tsc === undefined && builtMs === 0) {
   process.stderr.write(
-    'Nothing is built yet, and the compiler is not installed: run `npm ci && npm run build` first.\n',
+    'Nothing is built yet, and the compiler is not installed: run `npm ci --include=dev && npm run build` first.\n',
   );
   process.exit(1);
 }

@@ -18,6 +18,7 @@ import { PROJECT_FOLDER } from './project.ts';
 import type { Clock, FrameTap, SessionVerifier } from './router/ports.ts';
 import { createRouter } from './router/router.ts';
 import { connectionStats, trafficStats } from './router/snapshot.ts';
+import { StartError } from './start-error.ts';
 
 /** `LIBUS_LISTEN_EXCLUSIVE_PORT`: the package exports it as a value, but types it as none. */
 const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
@@ -151,7 +152,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       listenOn(host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
         if (socket) return resolve(socket);
         const why = 'the port is taken, or the address is not this machine’s';
-        reject(new Error(`cannot listen on ${host}:${port}: ${why}`));
+        reject(new StartError(`cannot listen on ${host}:${port}: ${why}`));
       });
     });
   }

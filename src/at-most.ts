@@ -4,6 +4,9 @@ export async function atMost(deadlineMs: number, work: Promise<unknown>): Promis
   const deadline = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, deadlineMs);
   });
-  await Promise.race([work, deadline]);
-  clearTimeout(timer);
+  try {
+    await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../proto/limits.ts';
+import { StartError } from './start-error.ts';
 
 const MIB = 1024 * 1024;
 
@@ -25,7 +26,7 @@ const environment = z.object({
   ALLOWED_ORIGINS: z
     .string()
     .transform((list) => list.split(',').map((origin) => origin.trim()))
-    .pipe(z.array(httpUrl()))
+    .pipe(z.array(httpUrl().transform((url) => new URL(url).origin)))
     .optional(),
   STREAM_ACCESS: z.enum(['owner', 'authenticated']).default('owner'),
 
@@ -35,7 +36,11 @@ const environment = z.object({
   STREAM_MAX_BYTES_PER_SECOND: integer(1024, 16 * 1024 * MIB, 64 * MIB),
   STREAM_GRACE_MS: integer(0, 3_600_000, 15_000),
 
-  ML_SERVICE_URL: httpUrl().optional(),
+  ML_SERVICE_URL: httpUrl()
+    .refine((url) => !URL.canParse(url) || (new URL(url).username === '' && new URL(url).search === ''), {
+      error: 'must have no user and no query, they would not be sent',
+    })
+    .optional(),
   ML_PROTOCOL: z.enum(['auto', 'batch', 'single']).default('auto'),
   ML_FPS: z.coerce.number().positive().max(1000).default(5),
   ML_BATCH_SIZE: integer(1, 256, 16),
@@ -66,19 +71,16 @@ export type Config = Readonly<Omit<Environment, Derived>> & {
 };
 
 /** What is wrong with the environment: every fault at once, one line each. */
-export class ConfigError extends Error {
-  readonly faults: readonly string[];
-
+class ConfigError extends StartError {
   constructor(faults: readonly string[]) {
     super(`The environment is not usable:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
     this.name = 'ConfigError';
-    this.faults = faults;
   }
 }
 
 /**
  * Reads the environment. An empty variable counts as unset.
- * @throws ConfigError listing all faults.
+ * @throws StartError listing all faults.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { type RunningApp, startApp } from './app.ts';
-import { ConfigError, readConfig } from './config.ts';
+import { readConfig } from './config.ts';
 import { DEMO_STREAM_ID, type DemoWorld, launchDemoWorld } from './demo/launch.ts';
 import { createLogger } from './log.ts';
+import { StartError } from './start-error.ts';
 
 /** A drain that hangs must not hold up a deployment. */
 const EXIT_DEADLINE_MS = 9_500;
@@ -12,9 +13,9 @@ if (existsSync('.env')) process.loadEnvFile('.env');
 try {
   await main();
 } catch (error) {
-  // What an operator can mend is said in one line each; a stack trace is for what nobody foresaw.
-  const text = error instanceof ConfigError ? error.message : error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${text}\n`);
+  // What an operator can mend is said in words; a stack trace is for what nobody foresaw.
+  const unforeseen = error instanceof Error && !(error instanceof StartError);
+  process.stderr.write(`${unforeseen ? error.stack : error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 }
 
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
   const auth = { databaseUrl: world.databaseUrl, secret: world.secret, baseUrl: 'http://localhost:3000' };
   const app = await startApp({ ...config, ML_SERVICE_URL: config.ML_SERVICE_URL ?? world.mlServiceUrl }, auth, logger);
   exitOnSignal(app, world);
-  const shownHost = config.host === '0.0.0.0' ? '127.0.0.1' : config.host;
+  const shownHost = reachable(config.host);
   void world.ended.then(() => {
     logger.error('the demo’s database, camera and ML service are gone; nothing works without them');
     process.exit(1);
@@ -62,6 +63,13 @@ async function main(): Promise<void> {
     process.on('SIGTERM', leave);
     process.on('SIGINT', leave);
   }
+}
+
+/** The host part of an address that reaches a router listening on `host` from this machine. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function printWelcome(url: string, token: string): void {

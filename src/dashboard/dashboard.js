@@ -3,6 +3,7 @@
 const MAX_ALERTS = 50;
 const MAX_BACKOFF_MS = 10_000;
 const STREAM_LIST_MS = 5_000;
+const KEEP_OFFLINE_MS = 600_000;
 
 const connection = document.querySelector('#connection');
 const streamsSection = document.querySelector('#streams');
@@ -45,13 +46,20 @@ function connect() {
     else if (message.type === 'status') showStatus(message);
     else if (message.type === 'success') connected();
     else if (message.type === 'going-away') retryAfterMs = message.reconnectAfterMs;
-    else if (message.type === 'error') refusal = message;
+    else if (message.type === 'error') {
+      refusal = message;
+      if (message.streamId) refuse(message.streamId);
+    }
   };
   socket.onclose = ({ code }) => {
     if (code === 1008) {
       sessionStorage.removeItem('token');
       connection.textContent = `Not signed in: ${refusal?.message ?? 'the session has ended'}.`;
       signIn.hidden = false;
+      return;
+    }
+    if (code >= 4400 && code <= 4499) {
+      connection.textContent = 'The router closed this connection for good. Reload the page to try again.';
       return;
     }
     connection.textContent = 'Connection lost, trying again…';
@@ -67,11 +75,13 @@ function connected() {
 
 /** `?stream=` names one; otherwise the router is asked which are live, now and then again. */
 async function watchLiveStreams() {
+  if (socket.readyState !== WebSocket.OPEN) return;
   const chosen = new URL(location.href).searchParams.get('stream');
   try {
     const ids = chosen ? [chosen] : (await (await fetch('/stats')).json()).activeStreams;
     if (ids.length === 0 && tiles.size === 0) connection.textContent = 'Connected. No camera is live yet.';
     for (const id of new Set([...ids, ...tiles.keys()])) watch(id);
+    forgetEnded(new Set(ids));
   } catch {
     // The socket's own reconnect tells the user; the list is asked for again then.
   }
@@ -85,6 +95,24 @@ function watch(streamId) {
   socket.send(
     JSON.stringify({ type: 'subscribe', clientType: 'dashboard', streamId, consumes: ['video-frame', 'alert'] }),
   );
+}
+
+/** Somebody else's stream: not to be asked for again. */
+function refuse(streamId) {
+  refused.add(streamId);
+  tiles.get(streamId)?.figure.remove();
+  tiles.delete(streamId);
+}
+
+/** A camera that is gone stays on the wall for a while, so that somebody sees that it is gone. */
+function forgetEnded(liveIds) {
+  for (const [id, tile] of tiles) {
+    if (liveIds.has(id) || tile.offlineSinceMs === undefined) continue;
+    if (performance.now() - tile.offlineSinceMs < KEEP_OFFLINE_MS) continue;
+    socket.send(JSON.stringify({ type: 'unsubscribe', streamId: id }));
+    tile.figure.remove();
+    tiles.delete(id);
+  }
 }
 
 function makeTile(streamId) {
@@ -113,6 +141,7 @@ function showStatus({ streamId, status }) {
   const tile = tiles.get(streamId);
   if (!tile) return;
   tile.figure.hidden = false;
+  tile.offlineSinceMs = status === 'offline' ? performance.now() : undefined;
   const label = tile.figure.querySelector('.status');
   label.textContent = status;
   label.dataset.status = status;

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { StartError } from '../start-error.ts';
 
 /** From the demo's process: where things are, and who may use them. */
 export interface WorldIsReady {
@@ -37,7 +38,7 @@ export function launchDemoWorld(): Promise<DemoWorld> {
   });
   return new Promise((resolve, reject) => {
     child.once('exit', () => {
-      reject(new Error('the demo could not start: install with optional packages, or set DATABASE_URL'));
+      reject(new StartError('the demo could not start: install with optional packages, or set DATABASE_URL'));
     });
     child.once('message', (ready: WorldIsReady) => {
       child.removeAllListeners('exit');

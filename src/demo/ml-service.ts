@@ -49,8 +49,10 @@ async function handle(
   const body = await readBody(request);
   if (request.url === '/analyze/batch') {
     const { frames } = decode(body) as { frames: AnalyzedFrame[] };
-    const alerts = await Promise.all(frames.map((frame) => analyze(frame, watched)));
-    return answer(response, 200, { alerts: alerts.filter((alert) => alert !== undefined) });
+    const results = await Promise.allSettled(frames.map((frame) => analyze(frame, watched)));
+    // A picture that cannot be decoded is its own stream's trouble only.
+    const alerts = results.flatMap((result) => (result.status === 'fulfilled' ? (result.value ?? []) : []));
+    return answer(response, 200, { alerts });
   }
   if (request.url === '/analyze') {
     const { streamId, frame, timestamp } = JSON.parse(body.toString('utf8'));

@@ -78,7 +78,8 @@ export class MlFeed implements FrameTap {
     if (slot.put(jpeg, timestamp, seq, nowMs)) this.stats.dropped.replaced += 1;
     if (slot.isAway) return;
     this.#ready.add(streamId);
-    this.#pump();
+    // On the frame path: with all requests under way there is nothing to do until one comes back.
+    if (this.stats.inFlight < this.#parts.maxInFlight) this.#pump();
   }
 
   drop(streamId: string): void {

@@ -66,25 +66,26 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     const alert = field(succeeded(answer, '/analyze'), 'alert');
     if (typeof alert !== 'object' || alert === null) return [];
     // The service was asked about one stream; it need not repeat which.
-    return [{ streamId: frame.streamId, ...alert }];
+    return [{ ...alert, streamId: field(alert, 'streamId') ?? frame.streamId }];
   }
 
   async function analyzeBatch(frames: readonly SampledFrame[]): Promise<unknown[]> {
     const answer = await post('/analyze/batch', 'application/msgpack', encodeBatch(frames));
-    if (spoken === undefined && NOT_A_BATCH_SERVICE.has(answer.status)) throw new NotABatchService();
+    if (parts.protocol === 'auto' && NOT_A_BATCH_SERVICE.has(answer.status)) throw new NotABatchService();
     const alerts = field(succeeded(answer, '/analyze/batch'), 'alerts');
     if (alerts !== undefined && !Array.isArray(alerts)) throw new Error('/analyze/batch: `alerts` must be a list');
     return alerts ?? [];
   }
 
-  /** The first request: a batch of one, then what the answer tells. */
-  async function probe(frames: readonly SampledFrame[]): Promise<unknown[]> {
+  /** A batch, and what its answer tells about the service: also one that knew batches may be replaced by one that does not. */
+  async function analyzeAuto(frames: readonly SampledFrame[]): Promise<unknown[]> {
     try {
       const alerts = await analyzeBatch(frames);
       spoken = 'batch';
       return alerts;
     } catch (error) {
-      if (!(error instanceof NotABatchService) && !isConnectionCut(error)) throw error;
+      const mayBeOriginal = error instanceof NotABatchService || (spoken === undefined && isConnectionCut(error));
+      if (!mayBeOriginal) throw error;
       const alerts = await analyzeEach(frames);
       spoken = 'single';
       return alerts;
@@ -103,8 +104,8 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   return {
     batchSize: () => (spoken === 'batch' ? parts.batchSize : 1),
     analyze(frames) {
-      if (spoken === undefined) return probe(frames);
-      return spoken === 'batch' ? analyzeBatch(frames) : analyzeEach(frames);
+      if (spoken === 'single') return analyzeEach(frames);
+      return parts.protocol === 'auto' ? analyzeAuto(frames) : analyzeBatch(frames);
     },
     close: () => pool.destroy(),
   };
@@ -158,6 +159,8 @@ async function readBounded(body: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 function parseAnswer(bytes: Buffer, isMsgpack: boolean): unknown {
+  // 204, or 200 with nothing: nothing was seen.
+  if (bytes.length === 0) return {};
   if (!isMsgpack) return JSON.parse(bytes.toString('utf8'));
   checkWellFormed(bytes);
   return decode(new Uint8Array(bytes));

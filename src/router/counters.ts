@@ -6,6 +6,10 @@ export class Counters {
   readonly framesRejected = { notYours: 0, rate: 0 };
   /** One per frame and viewer that watches its stream, and one per newest frame sent on joining or catching up. */
   framesOffered = 0;
+  /**
+   * Exact but for one case: of small frames that a topic was sent in one turn, and a socket then refused, the library reports one and
+   * the others count as delivered.
+   */
   framesDelivered = 0;
   readonly framesDropped = { slow: 0 };
   alertsAccepted = 0;

@@ -8,7 +8,7 @@ export interface ConnectionStats {
   totalVideoConsumers: number;
   /** Subscriptions to alerts of live streams, and encoders that consume alerts. */
   totalAlertConsumers: number;
-  /** Open WebSocket connections. */
+  /** Open WebSocket connections whose session was found good. */
   totalConnections: number;
   /** Ids of all live streams, those in their grace included. */
   activeStreams: string[];

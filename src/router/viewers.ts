@@ -103,7 +103,8 @@ export class Viewers {
       } else {
         viewer.viewings.delete(stream.id);
         const { code, message } = unauthorized(stream.id);
-        viewer.peer.tell(new Outgoing({ type: 'error', code, message, timestamp: this.#parts.clock.epochMs() }));
+        const timestamp = this.#parts.clock.epochMs();
+        viewer.peer.tell(new Outgoing({ type: 'error', code, message, streamId: stream.id, timestamp }));
       }
     }
   }
@@ -142,5 +143,5 @@ export class Viewers {
 }
 
 function unauthorized(streamId: string): ProtocolError {
-  return new ProtocolError(ErrorCode.unauthorized, `streamId: ${streamId} is not yours to watch`);
+  return new ProtocolError(ErrorCode.unauthorized, `streamId: ${streamId} is not yours to watch`, streamId);
 }

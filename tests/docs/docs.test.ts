@@ -50,6 +50,17 @@ test('.env.example names every variable, sets none, and shows values the router 
   expect(() => readConfig({ ...Object.fromEntries(values), BETTER_AUTH_SECRET: 'x' })).not.toThrow();
 });
 
+test('allowed origins are compared as browsers write them, however they were typed', () => {
+  const { allowedOrigins } = readConfig({ ALLOWED_ORIGINS: 'https://app.example.com/, HTTPS://B.example:443' });
+  expect(allowedOrigins).toEqual(['https://app.example.com', 'https://b.example']);
+});
+
+test('an address that would lose its password or query on the way to the ML service is refused', () => {
+  for (const url of ['http://user:pw@ml:8000', 'http://ml:8000/?key=1']) {
+    expect(() => readConfig({ ML_SERVICE_URL: url })).toThrow('ML_SERVICE_URL: must have no user and no query');
+  }
+});
+
 test('an empty variable counts as unset', () => {
   expect(readConfig(Object.fromEntries(ENVIRONMENT_VARIABLES.map((name) => [name, ''])))).toEqual(readConfig({}));
 });

@@ -66,6 +66,12 @@ const encoderMistakes: Mistake[] = [
     code: 'INVALID_MESSAGE',
     names: 'data',
   },
+  ...['\n', '\r', '\t', '\0'].map((character) => ({
+    name: `base64 with a raw ${JSON.stringify(character)}, which is no JSON,`,
+    send: frame({}).replace(base64.slice(100, 104), character.repeat(4)),
+    code: 'INVALID_MESSAGE',
+    names: 'message',
+  })),
   {
     name: 'a frame without a timestamp',
     send: frame({ timestamp: undefined }),

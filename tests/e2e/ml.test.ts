@@ -103,6 +103,49 @@ test.each([404, 405, 415])(
     ),
 );
 
+test('a batch service that is rolled back to an original one is asked the original way from then on', () => {
+  let rolledBack = false;
+  return withMl(
+    ({ path, body }) => {
+      if (!rolledBack) return { status: 200, body: { alerts: [] } };
+      return path === '/v1/analyze' ? { status: 200, body: { alert: alertOn(body['streamId']) } } : { status: 404 };
+    },
+    async ({ ml, router, token }) => {
+      const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'msgpack' });
+      encoder.send(frameOf(encoder, streamId, jpeg));
+      await until('it has answered a batch', async () => (await router.stats())['ml'].requests === 1);
+      await until('the answer is in', async () => (await router.stats())['ml'].inFlight === 0);
+      rolledBack = true;
+      await until('the next frame is sampled', async () => {
+        encoder.send(frameOf(encoder, streamId, jpeg));
+        return ml.requests.length > 1;
+      });
+      expect((await encoder.next('alert'))['streamId']).toBe(streamId);
+      expect((await router.stats())['ml'].failedRequests).toBe(0);
+      await encoder.close();
+    },
+  );
+});
+
+test.each([
+  ['204', { status: 204, body: new Uint8Array(0) }],
+  ['200 with nothing', { status: 200, body: new Uint8Array(0) }],
+] as [string, MlAnswer][])('an answer of %s raises no alert and is no failure', (_name, answer) =>
+  withMl(
+    () => answer,
+    async ({ router, token }) => {
+      const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'msgpack' });
+      encoder.send(frameOf(encoder, streamId, jpeg));
+      await until('the request is answered', async () => {
+        const { ml } = await router.stats();
+        return ml.sent === 1 && ml.inFlight === 0;
+      });
+      expect((await router.stats())['ml'].failedRequests).toBe(0);
+      await encoder.close();
+    },
+  ),
+);
+
 test('`{status: "ok"}` raises no alert', () =>
   withMl(
     () => ({ status: 200, body: { status: 'ok' } }),

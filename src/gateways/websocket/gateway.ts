@@ -234,7 +234,7 @@ export class WebSocketGateway {
       this.#tellError(connection, ErrorCode.routingError, 'The router could not handle this message');
       return;
     }
-    this.#tellError(connection, error.code, error.message);
+    this.#tellError(connection, error.code, error.message, error.streamId);
     if (error.code !== ErrorCode.invalidMessage && error.code !== ErrorCode.payloadTooLarge) return;
     router.counters.messagesInvalid += 1;
     if (connection.strikes.strike(nowMs)) {
@@ -248,8 +248,9 @@ export class WebSocketGateway {
     connection.socket.close(CloseCode.messageTooBig, 'Message too large');
   }
 
-  #tellError({ peer }: Connection, code: ErrorCode, message: string): void {
-    peer.tell(new Outgoing({ type: 'error', code, message, timestamp: this.#parts.clock.epochMs() }));
+  #tellError({ peer }: Connection, code: ErrorCode, message: string, streamId?: string): void {
+    const about = streamId === undefined ? {} : { streamId };
+    peer.tell(new Outgoing({ type: 'error', code, message, ...about, timestamp: this.#parts.clock.epochMs() }));
   }
 
   #dropped(ws: WebSocket<SocketData>): void {

@@ -59,11 +59,6 @@ export class UwsSocket<UserData> implements PeerSocket {
     this.#isSending = false;
   }
 
-  /** Cuts the connection without a close frame. */
-  terminate(): void {
-    if (!this.#closed) this.#ws.close();
-  }
-
   /** The library says the socket is gone. */
   markClosed(): void {
     this.#closed = true;
