@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts', 'proto/**/*.test.ts'],
     globalSetup: ['tests/support/databases.ts'],
     // Real sockets, databases and browsers on two shared cores: slow is not broken.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });

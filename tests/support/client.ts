@@ -60,7 +60,7 @@ export class TestClient {
   }
 
   /** The next message, after those taken before, that fits: by type, or by any test. Those in between are skipped. */
-  async next(wanted: string | ((message: TestMessage) => boolean), timeoutMs = 10_000): Promise<TestMessage> {
+  async next(wanted: string | ((message: TestMessage) => boolean), timeoutMs = 20_000): Promise<TestMessage> {
     const fits = typeof wanted === 'string' ? (message: TestMessage) => message['type'] === wanted : wanted;
     const deadline = performance.now() + timeoutMs;
     for (;;) {
