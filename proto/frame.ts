@@ -1,4 +1,5 @@
 import { Encoder } from '@msgpack/msgpack';
+import { checkBase64Shape, checkControlCharacters, SMALLEST_JPEG_BYTES, unescaped } from './base64-text.ts';
 import { decodeMap, type Encoded, type Encoding } from './codec.ts';
 import { invalid } from './errors.ts';
 import { findDataText } from './json-scan.ts';
@@ -171,19 +172,7 @@ export class FrameView {
       this.#unescaped = text.toString('latin1');
     } else {
       checkBase64Shape(bytes, this.#dataStart, this.#dataEnd);
-      this.#checkControlCharacters();
-    }
-  }
-
-  /**
-   * Line breaks, tabs and zeros that were not escaped: they make the text no JSON at all, and every viewer's parser throw. These
-   * four are what careless encoders write, and cost 2 µs to look for in 46 KB; the other control characters would cost 13.
-   */
-  #checkControlCharacters(): void {
-    for (const character of [0x0a, 0x0d, 0x09, 0x00]) {
-      const at = this.bytes.indexOf(character, this.#dataStart);
-      if (at !== -1 && at < this.#dataEnd)
-        throw invalid('message: a text message must be JSON (a control character in data)');
+      checkControlCharacters(bytes, this.#dataStart, this.#dataEnd);
     }
   }
 
@@ -232,9 +221,6 @@ const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: Record<string, unknown> = {};
 /** Room above a frame's size, so that frames that vary a little do not grow the buffer again and again. */
 const HEADROOM = 1.25;
-const PAD = 0x3d;
-/** Its start and its end marker. */
-const SMALLEST_JPEG_BYTES = 4;
 /** `type`, `streamId`, `data`, `timestamp`. */
 const KNOWN_FIELDS = 4;
 
@@ -259,21 +245,6 @@ function once<T>(field: string, earlier: T | undefined, value: T): T {
   return value;
 }
 
-/**
- * Undoes JSON escapes; the text cannot hold an unescaped quote, since that ended it. `\/` alone, as Swift and PHP write base64,
- * takes a third of the time that JSON.parse would (`npm run bench:micro`).
- */
-function unescaped(bytes: Buffer, start: number, end: number): Buffer {
-  const text = bytes.toString('latin1', start, end).replaceAll('\\/', '/');
-  if (!text.includes('\\')) return Buffer.from(text, 'latin1');
-  try {
-    // As UTF-8, so that no character beyond ASCII can pass for one of base64.
-    return Buffer.from(JSON.parse(`"${bytes.toString('utf8', start, end)}"`) as string);
-  } catch {
-    throw invalid('message: a text message must be JSON');
-  }
-}
-
 /** Unknown fields are passed on as they are; what the other encoding cannot express is the encoder's mistake. */
 function passOn(fields: Record<string, unknown>): Record<string, unknown> {
   try {
@@ -281,22 +252,4 @@ function passOn(fields: Record<string, unknown>): Record<string, unknown> {
   } catch (error) {
     throw invalid(`message: extra fields ${(error as Error).message}`);
   }
-}
-
-/** FF D8 starts every JPEG, so its base64 starts with `/9` and one of g, h, i, j. */
-function checkBase64Shape(text: Uint8Array, start: number, end: number): void {
-  const length = end - start;
-  if (length === 0) throw invalid('data: must not be empty');
-  if (text[start] !== 0x2f || text[start + 1] !== 0x39 || !isBetween(text[start + 2], 0x67, 0x6a)) {
-    throw invalid('data: must be a JPEG in base64 (it starts with /9j/)');
-  }
-  const padding = text[end - 1] !== PAD ? 0 : text[end - 2] !== PAD ? 1 : 2;
-  if (length % 4 !== 0 || text[end - 1 - padding] === PAD || (padding === 0 && text[end - 2] === PAD)) {
-    throw invalid('data: not base64 (a length that is a multiple of 4, padded with at most two =, no line breaks)');
-  }
-  if ((length / 4) * 3 - padding < SMALLEST_JPEG_BYTES) throw invalid('data: too short for a JPEG');
-}
-
-function isBetween(byte: number | undefined, low: number, high: number): boolean {
-  return byte !== undefined && byte >= low && byte <= high;
 }

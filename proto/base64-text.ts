@@ -1,0 +1,52 @@
+import { invalid } from './errors.ts';
+
+/** The picture of a JSON frame as it stands in the message: what is looked at on every frame, without decoding it. */
+
+/** A JPEG's start and its end marker. */
+export const SMALLEST_JPEG_BYTES = 4;
+const PAD = 0x3d;
+
+/** FF D8 starts every JPEG, so its base64 starts with `/9` and one of g, h, i, j. */
+export function checkBase64Shape(text: Uint8Array, start: number, end: number): void {
+  const length = end - start;
+  if (length === 0) throw invalid('data: must not be empty');
+  if (text[start] !== 0x2f || text[start + 1] !== 0x39 || !isBetween(text[start + 2], 0x67, 0x6a)) {
+    throw invalid('data: must be a JPEG in base64 (it starts with /9j/)');
+  }
+  const padding = text[end - 1] !== PAD ? 0 : text[end - 2] !== PAD ? 1 : 2;
+  if (length % 4 !== 0 || text[end - 1 - padding] === PAD || (padding === 0 && text[end - 2] === PAD)) {
+    throw invalid('data: not base64 (a length that is a multiple of 4, padded with at most two =, no line breaks)');
+  }
+  if ((length / 4) * 3 - padding < SMALLEST_JPEG_BYTES) throw invalid('data: too short for a JPEG');
+}
+
+function isBetween(byte: number | undefined, low: number, high: number): boolean {
+  return byte !== undefined && byte >= low && byte <= high;
+}
+
+/**
+ * Line breaks, tabs and zeros that were not escaped: they make the text no JSON at all, and every viewer's parser throw. These
+ * four are what careless encoders write, and cost 2 µs to look for in 46 KB; the other control characters would cost 13.
+ * @throws ProtocolError `INVALID_MESSAGE`.
+ */
+export function checkControlCharacters(bytes: Buffer, start: number, end: number): void {
+  for (const character of [0x0a, 0x0d, 0x09, 0x00]) {
+    const at = bytes.indexOf(character, start);
+    if (at !== -1 && at < end) throw invalid('message: a text message must be JSON (a control character in data)');
+  }
+}
+
+/**
+ * Undoes JSON escapes; the text cannot hold an unescaped quote, since that ended it. `\/` alone, as Swift and PHP write base64,
+ * takes a third of the time that JSON.parse would (`npm run bench:micro`).
+ */
+export function unescaped(bytes: Buffer, start: number, end: number): Buffer {
+  const text = bytes.toString('latin1', start, end).replaceAll('\\/', '/');
+  if (!text.includes('\\')) return Buffer.from(text, 'latin1');
+  try {
+    // As UTF-8, so that no character beyond ASCII can pass for one of base64.
+    return Buffer.from(JSON.parse(`"${bytes.toString('utf8', start, end)}"`) as string);
+  } catch {
+    throw invalid('message: a text message must be JSON');
+  }
+}
