@@ -5,6 +5,8 @@ import type { PeerSocket, Principal } from './ports.ts';
 
 /** Control messages that wait for one slow reader; one more closes it, so that it comes back and asks again. */
 const OUTBOX_LIMIT = 256;
+/** And how much they may be together, in bytes or characters: an alert may carry almost 1 MiB of metadata. */
+const OUTBOX_LIMIT_BYTES = 4 * 1024 * 1024;
 
 /**
  * The other end of one connection. Control messages (success, error, status, alert) do not share the fate of frames: what
@@ -18,6 +20,7 @@ export class Peer {
   /** From the subprotocol or the first message; `json` until then, as every client of the original documents speaks. */
   encoding: Encoding;
   #outbox: Encoded[] | undefined;
+  #outboxBytes = 0;
   #isOverflowing = false;
 
   constructor(principal: Principal, socket: PeerSocket, subprotocolEncoding: Encoding | undefined) {
@@ -33,7 +36,8 @@ export class Peer {
     const encoded = outgoing.in(this.encoding);
     if (this.#outbox === undefined && this.socket.sendControl(encoded, this.encoding) !== 'refused') return;
     this.#outbox ??= [];
-    if (this.#outbox.length >= OUTBOX_LIMIT) {
+    this.#outboxBytes += encoded.length;
+    if (this.#outbox.length >= OUTBOX_LIMIT || this.#outboxBytes > OUTBOX_LIMIT_BYTES) {
       // Not closed here: over its limit the socket would refuse the close frame too, and the client see a mere 1006.
       this.#outbox = undefined;
       this.#isOverflowing = true;
@@ -50,10 +54,12 @@ export class Peer {
     }
     if (this.#outbox === undefined) return true;
     for (let sent = 0; sent < this.#outbox.length; sent += 1) {
-      if (this.socket.sendControl(this.#outbox[sent] as Encoded, this.encoding) === 'refused') {
+      const encoded = this.#outbox[sent] as Encoded;
+      if (this.socket.sendControl(encoded, this.encoding) === 'refused') {
         this.#outbox.splice(0, sent);
         return false;
       }
+      this.#outboxBytes -= encoded.length;
     }
     this.#outbox = undefined;
     return true;

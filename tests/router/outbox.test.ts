@@ -82,6 +82,25 @@ test('256 messages wait, the 257th closes the viewer with 4508 so that it comes 
   expect(watcher.socket.closedWith).toEqual({ code: CloseCode.outboxFull, reason: expect.any(String) });
 });
 
+test('a few huge alerts for a reader that stalls close it too: what waits ends at 4 MiB, and counts down as it goes out', () => {
+  const { world, watcher } = refusing();
+  const megabyte = 'x'.repeat(1_000_000);
+  const tell = (times: number) => {
+    for (let count = 0; count < times; count += 1) world.tell(watcher, megabyte);
+  };
+  tell(4);
+  for (let round = 0; round < 5; round += 1) watcher.socket.drain(Number.POSITIVE_INFINITY);
+  expect(textsOf(watcher)).toHaveLength(4);
+  world.tell(watcher, 'fills the socket again');
+  tell(4);
+  for (let round = 0; round < 6; round += 1) watcher.socket.drain(Number.POSITIVE_INFINITY);
+  expect(watcher.socket.closedWith).toBeUndefined();
+  expect(textsOf(watcher)).toHaveLength(9);
+  tell(6);
+  watcher.socket.unstall();
+  expect(watcher.socket.closedWith?.code).toBe(CloseCode.outboxFull);
+});
+
 test('a viewer that is closed for being too far behind sees the code 4508, not a broken connection', () => {
   const { world, watcher } = refusing();
   for (let count = 0; count < 257; count += 1) world.tell(watcher, String(count));
