@@ -4,7 +4,8 @@ import { invalid } from './errors.ts';
 
 /** A JPEG's start and its end marker. */
 export const SMALLEST_JPEG_BYTES = 4;
-const PAD = 0x3d;
+/** `=` */
+export const PAD = 0x3d;
 
 /** FF D8 starts every JPEG, so its base64 starts with `/9` and one of g, h, i, j. */
 export function checkBase64Shape(text: Uint8Array, start: number, end: number): void {

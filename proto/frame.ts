@@ -1,7 +1,7 @@
 import { Encoder } from '@msgpack/msgpack';
-import { checkBase64Shape, checkControlCharacters, SMALLEST_JPEG_BYTES, unescaped } from './base64-text.ts';
+import { checkBase64Shape, checkControlCharacters, PAD, SMALLEST_JPEG_BYTES, unescaped } from './base64-text.ts';
 import { decodeMap, type Encoded, type Encoding } from './codec.ts';
-import { invalid } from './errors.ts';
+import { invalid, type ProtocolError } from './errors.ts';
 import { findDataText } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
 import { isMap, plain } from './metadata.ts';
@@ -34,13 +34,14 @@ export class FrameView {
   #extraJson = '';
   /** JSON: all fields but `data`. */
   #rest: Record<string, unknown> = NO_FIELDS;
-  /** JSON: the base64 text where it holds escapes (`\/` as Swift and PHP write it), otherwise undefined. */
-  #unescaped: string | undefined;
+  /** JSON: the base64 text without its escapes (`\/` as Swift and PHP write it) where it had any, otherwise undefined. */
+  #unescaped: Buffer | undefined;
   #jpeg: Buffer | undefined;
   #transcoded: Encoded | undefined;
   /** Made when first needed. The view's own, so that what `in` returned stays good until the view is pointed elsewhere. */
   #encoder: Encoder | undefined;
   #json = EMPTY;
+  #decoded = EMPTY;
   readonly #span = { start: 0, end: 0 };
 
   /**
@@ -68,7 +69,7 @@ export class FrameView {
   }
 
   /**
-   * The JPEG bytes: a view into the message (MessagePack) or the decoded text (JSON).
+   * The JPEG bytes: a view into the message (MessagePack), or the text decoded into memory of this view (JSON).
    * @throws ProtocolError as `in` does.
    */
   jpeg(): Buffer {
@@ -169,7 +170,7 @@ export class FrameView {
     if (backslash !== -1 && backslash < this.#dataEnd) {
       const text = unescaped(bytes, this.#dataStart, this.#dataEnd);
       checkBase64Shape(text, 0, text.length);
-      this.#unescaped = text.toString('latin1');
+      this.#unescaped = text;
     } else {
       checkBase64Shape(bytes, this.#dataStart, this.#dataEnd);
       checkControlCharacters(bytes, this.#dataStart, this.#dataEnd);
@@ -177,26 +178,35 @@ export class FrameView {
   }
 
   #decodeBase64(): Buffer {
-    const text = this.#unescaped ?? this.bytes.toString('latin1', this.#dataStart, this.#dataEnd);
-    const jpeg = Buffer.from(text, 'base64');
-    // Node skips what is not base64, so the decoded length tells whether everything was; but it takes the URL alphabet too.
-    const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-    if (jpeg.length !== (text.length / 4) * 3 - padding || text.includes('-') || text.includes('_'))
-      throw invalid('data: not base64 (RFC 4648, no line breaks)');
-    return jpeg;
+    const text = this.#unescaped ?? this.bytes.subarray(this.#dataStart, this.#dataEnd);
+    const bytes = base64Bytes(text);
+    if (this.#decoded.length < bytes) this.#decoded = Buffer.allocUnsafeSlow(Math.ceil(bytes * HEADROOM));
+    let length = 0;
+    for (let at = 0; at < text.length; at += BASE64_PIECE) {
+      const piece = text.toString('latin1', at, Math.min(at + BASE64_PIECE, text.length));
+      length += this.#decoded.write(piece, length, 'base64');
+      // Node takes the URL alphabet, too.
+      if (piece.includes('-') || piece.includes('_')) throw notBase64();
+    }
+    // And it skips what is not base64, so the decoded length tells whether everything was.
+    if (length !== bytes) throw notBase64();
+    return this.#decoded.subarray(0, length);
   }
 
   /** Bytes, not text: the socket library would write a text anew for each viewer it is sent to. */
   #toJson(): Buffer {
-    const base64 = this.bytes.toString('base64', this.#dataStart, this.#dataEnd);
     const head = `{"type":"video-frame","streamId":${JSON.stringify(this.streamId)},"timestamp":${this.timestamp}`;
     const start = Buffer.from(`${head}${this.#extraJson},"data":"`);
-    const length = start.length + base64.length + 2;
+    const length = start.length + Math.ceil((this.#dataEnd - this.#dataStart) / 3) * 4 + 2;
     if (this.#json.length < length) this.#json = Buffer.allocUnsafeSlow(Math.ceil(length * HEADROOM));
     this.#json.set(start);
     // Base64 needs no escaping, so it is spliced in: JSON.stringify would look at each of its characters.
-    this.#json.write(base64, start.length, 'latin1');
-    this.#json.write('"}', length - 2, 'latin1');
+    let written = start.length;
+    for (let at = this.#dataStart; at < this.#dataEnd; at += JPEG_PIECE) {
+      const piece = this.bytes.toString('base64', at, Math.min(at + JPEG_PIECE, this.#dataEnd));
+      written += this.#json.write(piece, written, 'latin1');
+    }
+    this.#json.write('"}', written, 'latin1');
     return this.#json.subarray(0, length);
   }
 
@@ -221,8 +231,26 @@ const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: Record<string, unknown> = {};
 /** Room above a frame's size, so that frames that vary a little do not grow the buffer again and again. */
 const HEADROOM = 1.25;
+/**
+ * Pictures cross between bytes and base64 in pieces. In one go the text of more than 96 KB of JPEG lands among V8's large objects: 100 KB
+ * to JSON took 97 µs, in pieces 15; from JSON 101 and 16 (`npm run bench:micro -- --only codec`). Each piece stands for itself: a multiple of 3
+ * bytes, of 4 characters.
+ */
+const JPEG_PIECE = 48 * 1024;
+const BASE64_PIECE = 64 * 1024;
+
 /** `type`, `streamId`, `data`, `timestamp`. */
 const KNOWN_FIELDS = 4;
+
+/** How many bytes a base64 text stands for, if all of it is base64. */
+function base64Bytes(text: Uint8Array): number {
+  const padding = text[text.length - 1] !== PAD ? 0 : text[text.length - 2] !== PAD ? 1 : 2;
+  return (text.length / 4) * 3 - padding;
+}
+
+function notBase64(): ProtocolError {
+  return invalid('data: not base64 (RFC 4648, no line breaks)');
+}
 
 type Field = 'type' | 'streamId' | 'data' | 'timestamp';
 const FIELDS: readonly { name: Field; bytes: Uint8Array }[] = (['type', 'streamId', 'data', 'timestamp'] as const).map(

@@ -6,6 +6,7 @@ import { v7 as uuidV7 } from 'uuid';
 import type { Encoded, Encoding } from '../proto/codec.ts';
 import { parseReportedAlert } from '../proto/codec.ts';
 import { atMost } from './at-most.ts';
+import { cacheSessions } from './auth/session-cache.ts';
 import { createSessions } from './auth/sessions.ts';
 import type { AuthConfig, Config } from './config.ts';
 import { serveHttp } from './gateways/http/gateway.ts';
@@ -15,7 +16,7 @@ import { asLog } from './log.ts';
 import { MlFeed } from './ml/feed.ts';
 import { createHttpTransport } from './ml/http-transport.ts';
 import { PROJECT_FOLDER } from './project.ts';
-import type { Clock, FrameTap, SessionVerifier } from './router/ports.ts';
+import type { Clock, FrameTap } from './router/ports.ts';
 import { createRouter } from './router/router.ts';
 import { connectionStats, trafficStats } from './router/snapshot.ts';
 import { StartError } from './start-error.ts';
@@ -33,6 +34,16 @@ const CLOSE_DEADLINE_MS = 1_000;
 
 const systemClock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
 const noTap: FrameTap = { wants: () => false, take: () => undefined, drop: () => undefined };
+
+/** What the process itself uses, for `/stats`. */
+function processUse() {
+  const { user, system } = process.cpuUsage();
+  return {
+    uptimeSeconds: Math.round(process.uptime()),
+    cpuSeconds: (user + system) / 1e6,
+    residentBytes: process.memoryUsage.rss(),
+  };
+}
 
 /** A router that serves. */
 export interface RunningApp {
@@ -55,7 +66,11 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   });
   // Without a listener a lost idle connection would end the process; the pool replaces it by itself.
   pool.on('error', (error) => log('warn', { cause: error.message }, 'database connection lost'));
-  const sessions: SessionVerifier = createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log });
+  const sessions = cacheSessions({
+    sessions: createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log }),
+    maxAgeMs: config.SESSION_CACHE_MS,
+    clock,
+  });
 
   const ml = config.ML_SERVICE_URL === undefined ? undefined : createMlFeed(config, config.ML_SERVICE_URL, clock);
   const router = createRouter({
@@ -94,7 +109,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     detailedStats: () => ({
       ...trafficStats(router),
       ml: ml?.stats ?? null,
-      process: { uptimeSeconds: Math.round(process.uptime()), residentBytes: process.memoryUsage.rss() },
+      process: processUse(),
     }),
     isReady: () => !draining,
     pages: loadPages(new URL('src/dashboard/', PROJECT_FOLDER)),

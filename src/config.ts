@@ -28,6 +28,7 @@ const environment = z.object({
     .transform((list) => list.split(',').map((origin) => origin.trim()))
     .pipe(z.array(httpUrl().transform((url) => new URL(url).origin)))
     .optional(),
+  SESSION_CACHE_MS: integer(0, 3_600_000, 30_000),
   STREAM_ACCESS: z.enum(['owner', 'authenticated']).default('owner'),
 
   MAX_PAYLOAD_BYTES: integer(1024, 1024 * MIB, DEFAULT_MAX_MESSAGE_BYTES),

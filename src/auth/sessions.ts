@@ -55,7 +55,8 @@ export function createSessions(parts: SessionsParts): SessionVerifier {
           query: { disableCookieCache: true, disableRefresh: true },
         });
         if (found === null) return { kind: 'refused' };
-        return { kind: 'session', principal: { userId: found.user.id, sessionId: found.session.id } };
+        const principal = { userId: found.user.id, sessionId: found.session.id };
+        return { kind: 'session', principal, expiresAtMs: found.session.expiresAt.getTime() };
       } catch (error) {
         return isAPIError(error) && error.statusCode < 500 ? { kind: 'refused' } : { kind: 'unavailable' };
       }

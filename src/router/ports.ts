@@ -56,7 +56,8 @@ export interface Principal {
 }
 
 export type Verification =
-  | { kind: 'session'; principal: Principal }
+  /** `expiresAtMs`: when the session ends by itself, ms since the epoch. */
+  | { kind: 'session'; principal: Principal; expiresAtMs: number }
   /** No such session, expired, or a bad signature. */
   | { kind: 'refused' }
   /** The session database did not answer: the same credentials may be good in a moment. */

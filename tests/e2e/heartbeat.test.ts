@@ -23,7 +23,13 @@ async function startGateway(pingIntervalMs: number): Promise<{ url: string; stop
   });
   const gateway = new WebSocketGateway(app, {
     router,
-    sessions: { verify: async () => ({ kind: 'session', principal: { userId: 'anna', sessionId: '1' } }) },
+    sessions: {
+      verify: async () => ({
+        kind: 'session',
+        principal: { userId: 'anna', sessionId: '1' },
+        expiresAtMs: Number.POSITIVE_INFINITY,
+      }),
+    },
     clock,
     log: () => undefined,
     maxMessageBytes: 1e6,
