@@ -1,6 +1,7 @@
-import { decode, Encoder } from '@msgpack/msgpack';
+import { decode } from '@msgpack/msgpack';
 import { Pool } from 'undici';
 import { checkWellFormed } from '../../proto/msgpack-scan.ts';
+import { BatchEncoders } from './batch-encoders.ts';
 import type { MlTransport, SampledFrame } from './transport.ts';
 
 type MlProtocol = 'auto' | 'batch' | 'single';
@@ -36,6 +37,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     bodyTimeout: parts.timeoutMs,
     connect: { timeout: parts.timeoutMs },
   });
+  const encoders = new BatchEncoders(parts.maxInFlight);
   /** What the service is found to speak. Unknown until it has answered. */
   let spoken: 'batch' | 'single' | undefined = parts.protocol === 'auto' ? undefined : parts.protocol;
 
@@ -70,7 +72,10 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   }
 
   async function analyzeBatch(frames: readonly SampledFrame[]): Promise<unknown[]> {
-    const answer = await post('/analyze/batch', 'application/msgpack', encodeBatch(frames));
+    const body = encoders.encode(frames);
+    const answer = await post('/analyze/batch', 'application/msgpack', body.bytes);
+    // Answered well, so it was read: only then may its memory be written again.
+    body.release();
     if (parts.protocol === 'auto' && NOT_A_BATCH_SERVICE.has(answer.status)) throw new NotABatchService();
     const alerts = field(succeeded(answer, '/analyze/batch'), 'alerts');
     if (alerts !== undefined && !Array.isArray(alerts)) throw new Error('/analyze/batch: `alerts` must be a list');
@@ -138,12 +143,6 @@ function succeeded(answer: Answer, path: string): unknown {
 function field(body: unknown, name: string): unknown {
   if (typeof body !== 'object' || body === null) throw new Error('the answer is not a map');
   return (body as Record<string, unknown>)[name] ?? undefined;
-}
-
-function encodeBatch(frames: readonly SampledFrame[]): Uint8Array {
-  const bytes = frames.reduce((sum, frame) => sum + frame.data.length + 256, 64);
-  // Sized beforehand: a growing encoder would copy the pictures again and again.
-  return new Encoder({ initialBufferSize: bytes }).encodeSharedRef({ frames });
 }
 
 async function readBounded(body: AsyncIterable<Buffer>): Promise<Buffer> {
