@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 /** A server under test, in a process of its own, so that its CPU and memory are its own. Linux: read from /proc. */
 export interface ServerProcess {
@@ -10,12 +11,26 @@ export interface ServerProcess {
   stop(): void;
 }
 
-/** Starts a built module and waits for the line that says on which port it listens. */
-export async function startServer(module: URL, env: Record<string, string> = {}): Promise<ServerProcess> {
-  const child: ChildProcess = fork(module, {
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/**
+ * Starts a built module and waits for the line that says on which port it listens. It ends with this process at the latest.
+ * `runtime`: the program that runs it, this Node by default.
+ */
+export async function startServer(
+  module: URL,
+  env: Record<string, string> = {},
+  runtime = process.execPath,
+): Promise<ServerProcess> {
+  const child: ChildProcess = spawn(runtime, [fileURLToPath(module)], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const port = await new Promise<number>((resolve, reject) => {
     let text = '';
     child.stdout?.on('data', (chunk) => {
@@ -23,6 +38,7 @@ export async function startServer(module: URL, env: Record<string, string> = {})
       const found = /"port":(\d+)/.exec(text)?.[1];
       if (found !== undefined) resolve(Number(found));
     });
+    child.once('error', reject);
     child.once('exit', () => reject(new Error(`${module.pathname} ended: ${text}`)));
   });
   return {

@@ -1,0 +1,56 @@
+import { type Ratio, type Round, ratioOf } from '../support/statistics.ts';
+import type { Contender } from './contenders.ts';
+import { type Measured, measure, PLAIN_WORK, type Work } from './measure.ts';
+
+/** 1 stream → 100 viewers by the clock, far from what the machine can carry: what latency is when nobody is in a hurry. */
+const PACED: Work = { ...PLAIN_WORK, pace: { kind: 'fps', fps: 30 }, warmUpSeconds: 1, seconds: 3 };
+
+export interface StalledViewers {
+  /** p99 of the viewers that read, with 20 % that do not, against without. */
+  p99: Ratio;
+  p99Ms: { without: number; with: number };
+  /** What the stalled ones cost the router, each, at most. */
+  bytesPerStalledViewer: number;
+  /** What each may cost: the backpressure limit and one frame. */
+  allowedBytes: number;
+}
+
+const STALLED_SHARE = 0.2;
+const BACKPRESSURE_BYTES = 1024 * 1024;
+/** Large, so that the kernel's buffers of a stalled viewer (about 5 MB) are full before measuring begins. */
+const STALLED_WORK: Work = { ...PACED, pictures: { kind: 'size', bytes: 100_000 }, warmUpSeconds: 4 };
+
+/** What do 20 % of viewers that read nothing do to the others, and to the router's memory? */
+export async function measureStalled(router: Contender, rounds: number, seconds: number): Promise<StalledViewers> {
+  const plain: Work = { ...STALLED_WORK, seconds };
+  const stalled: Work = { ...plain, shares: { ...plain.shares, stalled: STALLED_SHARE } };
+  const results: { before: Measured; measured: Measured; after: Measured }[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const before = await measure(router, plain);
+    const measured = await measure(router, stalled);
+    const after = await measure(router, plain);
+    results.push({ before, measured, after });
+  }
+  const p99Of = ({ report }: Measured) => report.latency.fromSend.p99;
+  const p99Rounds: Round[] = results.map(({ before, measured, after }) => ({
+    before: p99Of(before),
+    measured: p99Of(measured),
+    after: p99Of(after),
+  }));
+  const grown = results.map(({ before, measured }) => measured.residentBytes - before.residentBytes);
+  const viewers = PACED.viewersPerStream * STALLED_SHARE;
+  return {
+    p99: ratioOf(p99Rounds),
+    p99Ms: {
+      without: Math.min(...p99Rounds.map(({ before, after }) => Math.min(before, after))),
+      with: Math.min(...p99Rounds.map(({ measured }) => measured)),
+    },
+    bytesPerStalledViewer: Math.max(0, ...grown) / viewers,
+    allowedBytes: BACKPRESSURE_BYTES + 100_000,
+  };
+}
+
+/** Latency of one contender under the paced load. */
+export function measurePaced(contender: Contender, seconds: number): Promise<Measured> {
+  return measure(contender, { ...PACED, seconds });
+}

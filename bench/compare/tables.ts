@@ -1,0 +1,64 @@
+import { type Budget, markdownTable } from '../support/results.ts';
+import { ratioText } from '../support/statistics.ts';
+import type { Comparison } from './compare.ts';
+import type { IdleCost } from './idle.ts';
+import type { StalledViewers } from './paced.ts';
+
+const MIB = 2 ** 20;
+
+export function comparisonTable({ rows, base, ratio }: Comparison): string {
+  const table = markdownTable([
+    ['server', 'CPU µs / frame', 'ratio', 'CPU s / GB', 'frames/s', 'p50 ms', 'p99 ms', 'MiB'],
+    ...rows.map(({ contender, measured, ratio: against, lostFrames }) => [
+      contender.title + (lostFrames > 0 ? ` (lost ${lostFrames})` : ''),
+      measured.cpuMicrosPerFrame.toFixed(2),
+      against.toFixed(2),
+      measured.cpuSecondsPerGb.toFixed(3),
+      String(Math.round(measured.framesPerSecond)),
+      measured.p50Ms.toFixed(2),
+      measured.p99Ms.toFixed(2),
+      String(Math.round(measured.residentBytes / MIB)),
+    ]),
+  ]);
+  return `${table}\n\nRouter / ${base.title}: ${ratioText(ratio)}, rounds ${ratio.rounds.map((one) => one.toFixed(2)).join(', ')}.`;
+}
+
+export function comparisonBudget({ scenario, ratio, base }: Comparison): Budget {
+  return {
+    work: scenario.budget.work,
+    limit: `≤ ${scenario.budget.ratio.toFixed(2)} ×`,
+    measured: `${ratioText(ratio)} × ${base.title}`,
+    isMet: ratio.value <= scenario.budget.ratio,
+  };
+}
+
+const IDLE_LIMIT_BYTES = 3 * 1024;
+
+export function idleBudget(router: IdleCost, bare: IdleCost): Budget {
+  const kib = ({ bytesPerViewer }: IdleCost) => `${(bytesPerViewer / 1024).toFixed(1)} KB`;
+  return {
+    work: 'idle viewer: resident memory over an idle process',
+    limit: '≤ 3 KB',
+    measured: `${kib(router)} (mean of ${router.viewers}; bare uWS ${kib(bare)})`,
+    isMet: router.bytesPerViewer <= IDLE_LIMIT_BYTES,
+  };
+}
+
+const STALLED_RATIO = 1.3;
+
+export function stalledBudgets({ p99, p99Ms, bytesPerStalledViewer, allowedBytes }: StalledViewers): Budget[] {
+  return [
+    {
+      work: '20 % of viewers stalled: p99 latency of the others',
+      limit: `≤ ${STALLED_RATIO} × without`,
+      measured: `${ratioText(p99)} ×; ${p99Ms.with.toFixed(1)} ms, without ${p99Ms.without.toFixed(1)} ms`,
+      isMet: p99.value <= STALLED_RATIO,
+    },
+    {
+      work: '20 % of viewers stalled: memory of the router for each of them',
+      limit: '≤ limit + one frame',
+      measured: `${(bytesPerStalledViewer / MIB).toFixed(2)} of ${(allowedBytes / MIB).toFixed(2)} MiB`,
+      isMet: bytesPerStalledViewer <= allowedBytes,
+    },
+  ];
+}

@@ -1,0 +1,83 @@
+import { Command } from 'commander';
+import { whole } from './load/options.ts';
+import { measureFanOutBesideMl } from './ml/fan-out.ts';
+import { measureMlThroughput } from './ml/throughput.ts';
+import { openBenchWorld } from './support/own-router.ts';
+import { type Budget, budgetTable, circumstances, markdownTable, recordResults } from './support/results.ts';
+import { ratioText } from './support/statistics.ts';
+
+/**
+ * What does a frame cost on its way to the ML service, and what does the state of that service do to viewers?
+ * `npm run bench:ml -- --help`.
+ */
+
+const THROUGHPUT_RATIO = 8;
+const HANGING_RATIO = 1.1;
+
+const command = new Command('bench:ml')
+  .description(
+    'Frames per CPU second to the ML service, and fan-out latency beside an ML service in any state. Writes bench/RESULTS.md.',
+  )
+  .option('--rounds <n>', 'rounds; writes nothing', whole(1, 100))
+  .option('--seconds <n>', 'measured time of each turn; writes nothing', whole(1, 600))
+  .parse();
+const { rounds = 5, seconds = 3 } = command.opts<{ rounds?: number; seconds?: number }>();
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+const { commit, machine, node } = circumstances();
+print(`commit ${commit}; ${machine}; Node ${node}`);
+
+const throughput = await measureMlThroughput({ rounds, seconds: Math.min(seconds, 2) });
+const throughputTable = markdownTable([
+  ['sender', 'frames / CPU second', 'CPU µs / frame', '× fetch', 'rounds'],
+  ...throughput.costs.map(({ mode, framesPerCpuSecond, cpuMicrosPerFrame, timesFetch, timesFetchRange }) => [
+    mode === 'fetch' ? '`fetch`, base64 in JSON, one by one' : `this router, batches of ${mode.replace('batch-', '')}`,
+    String(Math.round(framesPerCpuSecond)),
+    cpuMicrosPerFrame.toFixed(1),
+    timesFetch.toFixed(2),
+    `${timesFetchRange.min.toFixed(2)}–${timesFetchRange.max.toFixed(2)}`,
+  ]),
+]);
+const throughputText =
+  `### Frames of ${Math.round(throughput.meanFrameBytes / 1000)} KB to a service that answers at once\n\n${throughputTable}\n\n` +
+  `\`fetch\` against itself, a round earlier: ${throughput.noise.min.toFixed(2)}–${throughput.noise.max.toFixed(2)}.`;
+print(`\n${throughputText}`);
+
+const world = await openBenchWorld();
+const { offP99Ms, beside } = await measureFanOutBesideMl(world, { rounds, seconds });
+const besideTable = markdownTable([
+  ['ML service', 'p50 ms', 'p99 ms', 'p99 against ML off'],
+  ...beside.map(({ condition, p50Ms, p99Ms, p99 }) => [condition, p50Ms.toFixed(2), p99Ms.toFixed(2), ratioText(p99)]),
+]);
+const besideText = `### Viewers beside an ML service in any state: 1 stream → 100 viewers, 34 KB at 30 fps\n\n${besideTable}\n\np99 with ML off: ${offP99Ms.toFixed(2)} ms.`;
+print(`\n${besideText}`);
+
+const batch16 = throughput.costs.find(({ mode }) => mode === 'batch-16');
+const hanging = beside.find(({ condition }) => condition === 'hanging');
+const budgets: Budget[] = [];
+if (batch16 !== undefined) {
+  budgets.push({
+    work: 'ML: frames per CPU second with batches of 16, against `fetch` and base64 one by one',
+    limit: `≥ ${THROUGHPUT_RATIO} ×`,
+    measured: `${batch16.timesFetch.toFixed(1)} (rounds ${batch16.timesFetchRange.min.toFixed(1)}–${batch16.timesFetchRange.max.toFixed(1)})`,
+    isMet: batch16.timesFetch >= THROUGHPUT_RATIO,
+  });
+}
+if (hanging !== undefined) {
+  budgets.push({
+    work: 'ML service hanging: p99 latency of the fan-out against ML off',
+    limit: `≤ ${HANGING_RATIO.toFixed(1)} ×`,
+    measured: ratioText(hanging.p99),
+    isMet: hanging.p99.value <= HANGING_RATIO,
+  });
+}
+print(`\n${budgetTable(budgets)}`);
+if (Object.keys(command.opts()).length === 0) {
+  recordResults('ml', {
+    title: 'The way to the ML service',
+    command: 'npm run bench:ml',
+    budgets,
+    body: `${throughputText}\n\n${besideText}`,
+  });
+  print('\nwritten: bench/RESULTS.md');
+}
+process.exit(0);

@@ -1,0 +1,39 @@
+import { openAccounts } from '../../src/demo/accounts.ts';
+import { startEmbeddedDatabase } from '../../src/demo/embedded-database.ts';
+import { type ServerProcess, startServer } from './server-process.ts';
+
+const SECRET = 'a secret for the benchmarks only';
+
+/** A place where routers under test find their users. */
+export interface BenchWorld {
+  token: string;
+  /** Starts a router as in production, in a process of its own; `env` beside what every one of them has. */
+  startRouter(env?: Record<string, string>): Promise<ServerProcess>;
+  stop(): Promise<void>;
+}
+
+/** A database with one signed-in user. */
+export async function openBenchWorld(): Promise<BenchWorld> {
+  const database = await startEmbeddedDatabase();
+  const accounts = await openAccounts(database.url, SECRET);
+  const { token } = await accounts.signUp('bench');
+  return {
+    token,
+    startRouter: (env = {}) =>
+      startServer(new URL('../../src/main.js', import.meta.url), {
+        PORT: '0',
+        HOST: '127.0.0.1',
+        DATABASE_URL: database.url,
+        BETTER_AUTH_SECRET: SECRET,
+        // As fast as the viewers take them: the ingest limits are checked, and never reached.
+        STREAM_MAX_FPS: '100000',
+        STREAM_MAX_BYTES_PER_SECOND: String(2 ** 33),
+        LOG_LEVEL: 'info',
+        ...env,
+      }),
+    async stop() {
+      await accounts.close();
+      await database.stop();
+    },
+  };
+}
