@@ -25,15 +25,21 @@ function isBetween(byte: number | undefined, low: number, high: number): boolean
   return byte !== undefined && byte >= low && byte <= high;
 }
 
+/** Encoders that wrap base64 do so after 64 or 76 characters; none is known to after more than this. */
+const LONGEST_LINE = 128;
+
 /**
- * Line breaks, tabs and zeros that were not escaped: they make the text no JSON at all, and every viewer's parser throw. These
- * four are what careless encoders write, and cost 2 µs to look for in 46 KB; the other control characters would cost 13.
+ * Line breaks that were not escaped: they make the text no JSON at all, and every viewer's parser throw. Careless encoders write one
+ * after each line of base64, so the first line tells. To look for control characters in all of the text took 1.6 µs of the 36 that a
+ * 34 KB frame costs (100 JSON streams to a viewer each, `perf record`); like the rest of the alphabet they are left to whoever decodes it.
  * @throws ProtocolError `INVALID_MESSAGE`.
  */
-export function checkControlCharacters(bytes: Buffer, start: number, end: number): void {
-  for (const character of [0x0a, 0x0d, 0x09, 0x00]) {
-    const at = bytes.indexOf(character, start);
-    if (at !== -1 && at < end) throw invalid('message: a text message must be JSON (a control character in data)');
+export function checkFirstLine(bytes: Uint8Array, start: number, end: number): void {
+  const lineEnd = Math.min(end, start + LONGEST_LINE);
+  for (let at = start; at < lineEnd; at += 1) {
+    if ((bytes[at] as number) < 0x20) {
+      throw invalid('message: a text message must be JSON (a control character in data)');
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from './errors.ts';
 import { FrameView } from './frame.ts';
-import { findDataText } from './json-scan.ts';
+import { findFrameFields, JsonSpans } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
 import { checkWellFormed } from './msgpack-scan.ts';
 import {
@@ -233,7 +233,7 @@ describe('the picture in a JSON message', () => {
         ),
         ([object, style]) => {
           const bytes = Buffer.from(writeJson(object, style));
-          const found = findDataText(bytes, MAX_CONTROL_BYTES);
+          const found = findData(bytes);
           const parsed = JSON.parse(bytes.toString()) as Fields;
           expect(found).toBeDefined();
           if (found === undefined) return;
@@ -248,7 +248,7 @@ describe('the picture in a JSON message', () => {
     fc.assert(
       fc.property(objects, jsonStyles, (fields, style) => {
         const { data, ...others } = fields;
-        const find = (text: string) => findDataText(Buffer.from(text), MAX_CONTROL_BYTES);
+        const find = (text: string) => findData(Buffer.from(text));
         expect(find(writeJson(others, style))).toBeUndefined();
         expect(find(writeJson([{ data: 'x' }, others], style))).toBeUndefined();
         expect(find(JSON.stringify(JSON.stringify({ ...others, data: 'x' })))).toBeUndefined();
@@ -260,9 +260,9 @@ describe('the picture in a JSON message', () => {
   it('is looked for in any text without an error but the typed one', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
-        let found: ReturnType<typeof findDataText>;
+        let found: ReturnType<typeof findData>;
         try {
-          found = findDataText(bytes, MAX_CONTROL_BYTES);
+          found = findData(bytes);
         } catch (error) {
           expect(error).toBeInstanceOf(ProtocolError);
           return;
@@ -276,6 +276,11 @@ describe('the picture in a JSON message', () => {
     );
   });
 });
+
+function findData(bytes: Buffer): { start: number; end: number } | undefined {
+  const spans = new JsonSpans();
+  return findFrameFields(bytes, MAX_CONTROL_BYTES, spans) ? { start: spans.dataStart, end: spans.dataEnd } : undefined;
+}
 
 describe('a connection that sends message after message', () => {
   it('gets for each what it would get for it alone: nothing of an earlier message shows', () => {

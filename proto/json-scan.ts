@@ -6,61 +6,141 @@ import { invalid } from './errors.ts';
  * `JSON.parse`. What is inside the string is the caller's to check.
  */
 
+/** Where the fields of a frame are: `[start, end)` of their values, strings with their quotes. Reused from message to message. */
+export class JsonSpans {
+  typeStart = 0;
+  typeEnd = 0;
+  streamIdStart = 0;
+  streamIdEnd = 0;
+  timestampStart = 0;
+  timestampEnd = 0;
+  /** Of the text between the quotes. */
+  dataStart = 0;
+  dataEnd = 0;
+  /** The four fields of a frame, each once, and JSON around them without fault: what is left to check is the values of the other three. */
+  isPlain = false;
+}
+
 /**
- * `[start, end)` of the text between the quotes, or undefined when there is no top-level string `data`, or more than `maxBesideBytes`
- * beside it.
+ * Finds the text of `data`, and the other fields of a frame beside it. False when there is no top-level string `data`, or more than
+ * `maxBesideBytes` beside it.
  * @throws ProtocolError `INVALID_MESSAGE` when a field of a frame appears twice: parsers disagree about which one counts.
  */
-export function findDataText(bytes: Buffer, maxBesideBytes: number): { start: number; end: number } | undefined {
-  let found: { start: number; end: number } | undefined;
+export function findFrameFields(bytes: Buffer, maxBesideBytes: number, into: JsonSpans): boolean {
+  let seen = 0;
   let besideBytes = 0;
-  const seen = new Set<string>();
+  let isPlain = true;
   let at = skipSpace(bytes, 0);
-  if (bytes[at] !== OPEN_BRACE) return undefined;
+  if (bytes[at] !== OPEN_BRACE) return false;
   at = skipSpace(bytes, at + 1);
   while (bytes[at] === QUOTE) {
     const pairStart = at;
     const keyEnd = endOfString(bytes, at);
-    if (keyEnd === -1) return undefined;
-    const key = fieldName(bytes, at + 1, keyEnd);
-    if (key !== undefined && seen.has(key)) throw invalid(`${key}: appears twice`);
-    if (key !== undefined) seen.add(key);
+    if (keyEnd === -1) return false;
+    const field = fieldAt(bytes, at + 1, keyEnd) ?? escapedField(bytes, at + 1, keyEnd);
     at = skipSpace(bytes, keyEnd + 1);
-    if (bytes[at] !== COLON) return undefined;
+    if (bytes[at] !== COLON) return false;
     at = skipSpace(bytes, at + 1);
     const valueEnd = endOfValue(bytes, at);
-    if (valueEnd === -1) return undefined;
-    if (key === 'data') {
-      if (bytes[at] !== QUOTE) return undefined;
-      found = { start: at + 1, end: valueEnd - 1 };
+    if (valueEnd === -1) return false;
+    if (field === undefined) isPlain = false;
+    else {
+      if ((seen & field.bit) !== 0) throw invalid(`${field.name}: appears twice`);
+      seen |= field.bit;
+    }
+    if (field === DATA) {
+      if (bytes[at] !== QUOTE) return false;
+      into.dataStart = at + 1;
+      into.dataEnd = valueEnd - 1;
     } else {
       besideBytes += valueEnd - pairStart;
-      if (besideBytes > maxBesideBytes) return undefined;
+      if (besideBytes > maxBesideBytes) return false;
+      if (field !== undefined) note(into, field, at, valueEnd);
     }
     at = skipSpace(bytes, valueEnd);
-    if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
+    if (bytes[at] === COMMA) {
+      at = skipSpace(bytes, at + 1);
+      isPlain &&= bytes[at] === QUOTE;
+    } else isPlain &&= bytes[at] === CLOSE_BRACE;
   }
-  return found;
+  into.isPlain = isPlain && seen === ALL_FIELDS && skipSpace(bytes, at + 1) === bytes.length;
+  return (seen & DATA.bit) !== 0;
 }
 
-/** The field of a frame that a key names, whether or not it is written with escapes; undefined for any other key. */
-function fieldName(bytes: Buffer, start: number, end: number): string | undefined {
+function note(into: JsonSpans, field: Field, start: number, end: number): void {
+  if (field === TYPE) [into.typeStart, into.typeEnd] = [start, end];
+  else if (field === STREAM_ID) [into.streamIdStart, into.streamIdEnd] = [start, end];
+  else [into.timestampStart, into.timestampEnd] = [start, end];
+}
+
+interface Field {
+  name: string;
+  bytes: Uint8Array;
+  bit: number;
+}
+
+const TYPE: Field = { name: 'type', bytes: Buffer.from('type'), bit: 1 };
+const STREAM_ID: Field = { name: 'streamId', bytes: Buffer.from('streamId'), bit: 2 };
+const TIMESTAMP: Field = { name: 'timestamp', bytes: Buffer.from('timestamp'), bit: 4 };
+const DATA: Field = { name: 'data', bytes: Buffer.from('data'), bit: 8 };
+const FIELDS = [TYPE, STREAM_ID, TIMESTAMP, DATA];
+const ALL_FIELDS = 15;
+/** `timestamp` with every character as `\u0000`. */
+const LONGEST_ESCAPED_FIELD = 9 * 6;
+
+/** Which field a key names. By bytes: to make a string of each key would cost more than all the rest of this. */
+function fieldAt(bytes: Buffer, start: number, end: number): Field | undefined {
+  for (const field of FIELDS) if (isAt(bytes, start, end, field.bytes)) return field;
+  return undefined;
+}
+
+/** Whether `[start, end)` is exactly `expected`. */
+export function isAt(bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean {
+  if (end - start !== expected.length) return false;
+  for (let i = 0; i < expected.length; i += 1) if (bytes[start + i] !== expected[i]) return false;
+  return true;
+}
+
+/** The same for a key that is written with escapes. */
+function escapedField(bytes: Buffer, start: number, end: number): Field | undefined {
   if (end - start > LONGEST_ESCAPED_FIELD) return undefined;
   const key = bytes.toString('latin1', start, end);
-  if (FIELDS.has(key)) return key;
   if (!key.includes('\\')) return undefined;
   try {
     const name = JSON.parse(`"${key}"`) as string;
-    return FIELDS.has(name) ? name : undefined;
+    return FIELDS.find((field) => field.name === name);
   } catch {
     return undefined;
   }
 }
 
-const FIELDS: ReadonlySet<string> = new Set(['type', 'streamId', 'data', 'timestamp']);
-/** `timestamp` with every character as `\u0000`. */
-const LONGEST_ESCAPED_FIELD = 9 * 6;
+/** A string of printable ASCII without escapes, quotes included, as most ids are; undefined for any other value. */
+export function readPlainString(bytes: Buffer, start: number, end: number): string | undefined {
+  if (bytes[start] !== QUOTE) return undefined;
+  for (let at = start + 1; at < end - 1; at += 1) {
+    const byte = bytes[at] as number;
+    if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return undefined;
+  }
+  return bytes.toString('latin1', start + 1, end - 1);
+}
 
+/** More digits than this may be more than a double holds exactly. */
+const MOST_DIGITS = 15;
+
+/** A whole number without sign or exponent, as timestamps mostly are; undefined for any other value. */
+export function readPlainInteger(bytes: Uint8Array, start: number, end: number): number | undefined {
+  const digits = end - start;
+  if (digits < 1 || digits > MOST_DIGITS || (digits > 1 && bytes[start] === ZERO)) return undefined;
+  let value = 0;
+  for (let at = start; at < end; at += 1) {
+    const digit = (bytes[at] as number) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+const ZERO = 0x30;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;

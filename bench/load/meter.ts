@@ -5,7 +5,7 @@ import type { Percentiles, ViewerKind } from './report.ts';
 const MAX_MICROS = 600_000_000;
 
 /** A histogram of times in µs, three significant figures (HdrHistogram, Node's own). It travels between threads. */
-export function timeHistogram(): RecordableHistogram {
+function timeHistogram(): RecordableHistogram {
   return createHistogram({ lowest: 1, highest: MAX_MICROS, figures: 3 });
 }
 
