@@ -3,8 +3,9 @@ import { type Contender, type ContenderName, startContender } from './compare/co
 import { measureIdle } from './compare/idle.ts';
 import { type CompareCommand, readCompareCommand } from './compare/options.ts';
 import { measureStalled } from './compare/paced.ts';
+import { measureReconnect } from './compare/reconnect.ts';
 import { fanOut, oneToOne, oneToOneJson, type Scenario } from './compare/scenarios.ts';
-import { comparisonBudget, comparisonTable, idleBudget, stalledBudgets } from './compare/tables.ts';
+import { comparisonBudget, comparisonTable, idleBudget, reconnectBudget, stalledBudgets } from './compare/tables.ts';
 import { openBenchWorld } from './support/own-router.ts';
 import { type Budget, budgetTable, circumstances, recordResults } from './support/results.ts';
 
@@ -15,6 +16,8 @@ import { type Budget, budgetTable, circumstances, recordResults } from './suppor
 
 const NAMES: readonly ContenderName[] = ['router', 'uws-publish', 'uws-send', 'ws', 'socket.io', 'bun'];
 const IDLE_VIEWERS = 5_000;
+const RECONNECTING_VIEWERS = 5_000;
+const USERS = 50;
 /** Stalled viewers need seconds to fill the kernel's buffers, so there are fewer rounds of them. */
 const STALLED_SECONDS = 3;
 /** Rounds in which the servers are measured that are no bases: they are for the whole picture, and cost the most time. */
@@ -49,6 +52,13 @@ if (command.parts.has('idle')) {
     const [router, bare] = [contenders.get('router'), contenders.get('uws-publish')];
     if (router === undefined || bare === undefined) return;
     noteBudgets([idleBudget(await measureIdle(router, IDLE_VIEWERS), await measureIdle(bare, IDLE_VIEWERS))]);
+  });
+}
+if (command.parts.has('reconnect')) {
+  await withContenders(['router'], async (contenders) => {
+    const router = contenders.get('router');
+    if (router === undefined) return;
+    noteBudgets([reconnectBudget(await measureReconnect(router, await world.signUp(USERS), RECONNECTING_VIEWERS))]);
   });
 }
 

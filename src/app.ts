@@ -109,6 +109,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     detailedStats: () => ({
       ...trafficStats(router),
       ml: ml?.stats ?? null,
+      sessions: { lookUps: sessions.lookUps },
       process: processUse(),
     }),
     isReady: () => !draining,

@@ -3,6 +3,7 @@ import { ratioText } from '../support/statistics.ts';
 import type { Comparison } from './compare.ts';
 import type { IdleCost } from './idle.ts';
 import type { StalledViewers } from './paced.ts';
+import type { Reconnect } from './reconnect.ts';
 
 const MIB = 2 ** 20;
 
@@ -61,4 +62,13 @@ export function stalledBudgets({ p99, p99Ms, bytesPerStalledViewer, allowedBytes
       isMet: bytesPerStalledViewer <= allowedBytes,
     },
   ];
+}
+
+export function reconnectBudget({ viewers, users, lookUps, seconds }: Reconnect): Budget {
+  return {
+    work: `${viewers} viewers of ${users} users reconnecting at once: session look-ups`,
+    limit: `≤ ${users}`,
+    measured: `${lookUps}; all in after ${seconds.toFixed(1)} s`,
+    isMet: lookUps <= users,
+  };
 }

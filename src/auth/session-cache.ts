@@ -9,6 +9,12 @@ export interface SessionCacheParts {
   clock: Clock;
 }
 
+/** Sessions that are looked up once for many connections. */
+export interface CachedSessions extends SessionVerifier {
+  /** Times the database was asked, since the start. */
+  readonly lookUps: number;
+}
+
 /** Tokens remembered at a time; the least recently used one goes first. */
 const MAX_ENTRIES = 50_000;
 /** A token that was refused may be good in a moment: a session that the web app has just written. */
@@ -19,7 +25,8 @@ const MAX_REFUSED_AGE_MS = 1_000;
  * reconnects asks as often as there are sessions, not connections. That the database did not answer is never remembered. Keys are hashes, so that
  * no token lies in memory longer than its connection needs it.
  */
-export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts): SessionVerifier {
+export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts): CachedSessions {
+  let lookUps = 0;
   const cache = new LRUCache<string, Answer, string>({
     max: MAX_ENTRIES,
     ttl: Math.max(1, maxAgeMs),
@@ -27,6 +34,7 @@ export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts):
     ttlResolution: 0,
     perf: { now: () => clock.monotonicMs() },
     async fetchMethod(_key, _stale, { context: token, options }) {
+      lookUps += 1;
       const verification = await sessions.verify(token);
       if (verification.kind === 'unavailable') throw new Unavailable();
       options.ttl = maxAgeOf(verification);
@@ -41,6 +49,9 @@ export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts):
   }
 
   return {
+    get lookUps() {
+      return lookUps;
+    },
     async verify(token) {
       const key = createHash('sha256').update(token).digest('base64');
       try {
