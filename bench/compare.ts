@@ -19,6 +19,7 @@ const IDLE_VIEWERS = 5_000;
 const RECONNECTING_VIEWERS = 5_000;
 const USERS = 50;
 /** Stalled viewers need seconds to fill the kernel's buffers, so there are fewer rounds of them. */
+const STALLED_ROUNDS = 3;
 const STALLED_SECONDS = 3;
 /** Rounds in which the servers are measured that are no bases: they are for the whole picture, and cost the most time. */
 const OTHER_ROUNDS = 1;
@@ -43,7 +44,7 @@ if (command.parts.has('stalled')) {
   await withContenders(['router'], async (contenders) => {
     const router = contenders.get('router');
     if (router === undefined) return;
-    const stalled = await measureStalled(router, Math.min(command.rounds, 2), STALLED_SECONDS);
+    const stalled = await measureStalled(router, Math.min(command.rounds, STALLED_ROUNDS), STALLED_SECONDS);
     noteBudgets(stalledBudgets(stalled));
   });
 }

@@ -85,7 +85,7 @@ export class FrameView {
     if (header === undefined) return false;
     const span = this.#span;
     // null: the field is there and has not the right kind of value.
-    let type: string | null | undefined;
+    let isFrame: boolean | undefined;
     let streamId: string | null | undefined;
     let timestamp: number | null | undefined;
     let dataAt: number | undefined;
@@ -101,13 +101,13 @@ export class FrameView {
       // Sixteen MiB of keys would take a third of a second to look at.
       if (field !== 'data') besideBytes += at - keyAt;
       if (besideBytes > MAX_CONTROL_BYTES) return false;
-      if (field === 'type') type = once(field, type, this.#stringAt(valueAt));
+      if (field === 'type') isFrame = once(field, isFrame, this.#isTextAt(valueAt, VIDEO_FRAME));
       else if (field === 'streamId') streamId = once(field, streamId, this.#stringAt(valueAt));
       else if (field === 'timestamp') timestamp = once(field, timestamp, readNumber(bytes, valueAt) ?? null);
       else if (field === 'data') dataAt = once(field, dataAt, valueAt);
     }
     if (at !== bytes.length) checkWellFormed(bytes);
-    if (type !== 'video-frame') return false;
+    if (!isFrame) return false;
     this.#setHead(streamId, timestamp);
     if (dataAt === undefined) throw invalid('data: required');
     if (!readBinarySpan(bytes, dataAt, span)) throw invalid('data: must be MessagePack bin');
@@ -153,7 +153,7 @@ export class FrameView {
   #readPlainHead(): boolean {
     const { bytes } = this;
     const spans = this.#spans;
-    if (!spans.isPlain || !isAt(bytes, spans.typeStart, spans.typeEnd, VIDEO_FRAME)) return false;
+    if (!spans.isPlain || !isAt(bytes, spans.typeStart, spans.typeEnd, QUOTED_VIDEO_FRAME)) return false;
     const streamId = readPlainString(bytes, spans.streamIdStart, spans.streamIdEnd);
     const timestamp = readPlainInteger(bytes, spans.timestampStart, spans.timestampEnd);
     if (streamId === undefined || streamId === '' || timestamp === undefined) return false;
@@ -185,6 +185,10 @@ export class FrameView {
     return readStringSpan(this.bytes, at, this.#span)
       ? this.bytes.toString('utf8', this.#span.start, this.#span.end)
       : null;
+  }
+
+  #isTextAt(at: number, expected: Uint8Array): boolean {
+    return readStringSpan(this.bytes, at, this.#span) && isAt(this.bytes, this.#span.start, this.#span.end, expected);
   }
 
   #checkBase64(): void {
@@ -252,8 +256,8 @@ export class FrameView {
 }
 
 const EMPTY = Buffer.alloc(0);
-/** As a JSON value. */
-const VIDEO_FRAME = Buffer.from('"video-frame"');
+const VIDEO_FRAME = Buffer.from('video-frame');
+const QUOTED_VIDEO_FRAME = Buffer.from('"video-frame"');
 /** Room above a frame's size, so that frames that vary a little do not grow the buffer again and again. */
 const HEADROOM = 1.25;
 /**

@@ -70,6 +70,9 @@ export function readMapHeader(bytes: Uint8Array): { pairs: number; firstKey: num
   return undefined;
 }
 
+const UINT8 = 0xcc;
+const UINT64 = 0xcf;
+
 /** The finite number at `at`, in any of MessagePack's number types; undefined when something else is there. */
 export function readNumber(bytes: Uint8Array, at: number): number | undefined {
   const type = bytes[at] as number;
@@ -77,8 +80,12 @@ export function readNumber(bytes: Uint8Array, at: number): number | undefined {
   if (type >= 0xe0) return type - 0x100;
   const width = NUMBER_BYTES[type];
   if (width === undefined || at + 1 + width > bytes.length) return undefined;
-  scratchBytes.fill(0, 0, 8);
-  scratchBytes.set(bytes.subarray(at + 1, at + 1 + width), 0);
+  if (type >= UINT8 && type <= UINT64) {
+    const value = readUint(bytes, at + 1, width);
+    if (value <= Number.MAX_SAFE_INTEGER) return value;
+  }
+  // Byte by byte: a view for eight bytes would cost more than reading all the rest of the head.
+  for (let i = 0; i < 8; i += 1) scratchBytes[i] = i < width ? (bytes[at + 1 + i] as number) : 0;
   const value = NUMBER_READERS[type]?.();
   return value !== undefined && Number.isFinite(value) ? value : undefined;
 }

@@ -31,7 +31,7 @@ export function readCompareCommand(argv: readonly string[]): CompareCommand {
     .description(
       'Compares this router with bare uWebSockets.js, ws, Socket.IO and a Bun server under the same loads, and writes bench/RESULTS.md.',
     )
-    .option('--short', 'under 90 seconds: one round, one size; writes nothing', false)
+    .option('--short', 'under 90 seconds: two rounds, one size; writes nothing', false)
     .option('--only <parts>', `some of ${PARTS.join(',')}; writes nothing`, parts)
     .option('--kb <sizes>', 'sizes of the fan-out, comma-separated; writes nothing', sizes)
     .option('--rounds <n>', 'rounds; writes nothing', count)
@@ -42,8 +42,8 @@ export function readCompareCommand(argv: readonly string[]): CompareCommand {
     short,
     parts: new Set(only ?? (short ? ['fan-out', 'one-to-one', 'json'] : PARTS)),
     sizesKb: kb ?? (short ? SHORT_KB : DEFAULT_KB),
-    rounds: rounds ?? (short ? 1 : 3),
-    seconds: seconds ?? 2,
+    rounds: rounds ?? (short ? 2 : 5),
+    seconds: seconds ?? 1,
     writes: !short && [only, kb, rounds, seconds].every((option) => option === undefined),
   };
 }

@@ -9,13 +9,14 @@ export interface StalledViewers {
   /** p99 of the viewers that read, with 20 % that do not, against without. */
   p99: Ratio;
   p99Ms: { without: number; with: number };
-  /** What the stalled ones cost the router, each, at most. */
+  /** What a stalled one costs the router: mean of 99. */
   bytesPerStalledViewer: number;
   /** What each may cost: the backpressure limit and one frame. */
   allowedBytes: number;
 }
 
 const STALLED_SHARE = 0.2;
+const CROWD_SHARE = 0.99;
 const BACKPRESSURE_BYTES = 1024 * 1024;
 /** Large, so that the kernel's buffers of a stalled viewer (about 5 MB) are full before measuring begins. */
 const STALLED_WORK: Work = { ...PACED, pictures: { kind: 'size', bytes: 100_000 }, warmUpSeconds: 4 };
@@ -37,15 +38,16 @@ export async function measureStalled(router: Contender, rounds: number, seconds:
     measured: p99Of(measured),
     after: p99Of(after),
   }));
-  const grown = results.map(({ before, measured }) => measured.residentBytes - before.residentBytes);
-  const viewers = PACED.viewersPerStream * STALLED_SHARE;
+  // Many stalled ones against none, in a process that has warmed up: twenty would drown in what a process grows by anyway.
+  const alone = await measure(router, { ...plain, viewersPerStream: 1 });
+  const crowd = await measure(router, { ...plain, shares: { ...plain.shares, stalled: CROWD_SHARE } });
   return {
     p99: ratioOf(p99Rounds),
     p99Ms: {
       without: Math.min(...p99Rounds.map(({ before, after }) => Math.min(before, after))),
       with: Math.min(...p99Rounds.map(({ measured }) => measured)),
     },
-    bytesPerStalledViewer: Math.max(0, ...grown) / viewers,
+    bytesPerStalledViewer: (crowd.residentBytes - alone.residentBytes) / (plain.viewersPerStream * CROWD_SHARE),
     allowedBytes: BACKPRESSURE_BYTES + 100_000,
   };
 }

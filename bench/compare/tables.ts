@@ -56,7 +56,7 @@ export function stalledBudgets({ p99, p99Ms, bytesPerStalledViewer, allowedBytes
       isMet: p99.value <= STALLED_RATIO,
     },
     {
-      work: '20 % of viewers stalled: memory of the router for each of them',
+      work: 'stalled viewer: memory of the router for each of 99',
       limit: '≤ limit + one frame',
       measured: `${(bytesPerStalledViewer / MIB).toFixed(2)} of ${(allowedBytes / MIB).toFixed(2)} MiB`,
       isMet: bytesPerStalledViewer <= allowedBytes,

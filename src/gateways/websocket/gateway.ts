@@ -31,6 +31,7 @@ export interface WebSocketGatewayParts {
   clock: Clock;
   log: Log;
   maxMessageBytes: number;
+  /** Memory that one client may hold with what waits for it. */
   maxBackpressureBytes: number;
   allowedOrigins: readonly string[];
   pingIntervalMs?: number;
@@ -89,7 +90,9 @@ export class WebSocketGateway {
     app.ws<SocketData>(path, {
       // Ours is the limit that counts, since ours comes with an error; far beyond it the library cuts the connection.
       maxPayloadLength: this.#parts.maxMessageBytes * 2,
-      maxBackpressure: this.#parts.maxBackpressureBytes,
+      // What waits lies in memory that doubles as it grows: with the whole limit, a stalled viewer of 100 KB frames held 1.44 MiB
+      // of the 1.10 it may (`npm run bench:compare -- --only stalled`).
+      maxBackpressure: Math.floor(this.#parts.maxBackpressureBytes / 2),
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       sendPingsAutomatically: false,
       // Not for encoders: they would deflate every JPEG they send, to no avail, and the router would inflate it.
