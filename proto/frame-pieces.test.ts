@@ -37,6 +37,20 @@ test.each([
   expect(() => view.in('msgpack')).toThrow('data: not base64');
 });
 
+test.each([48_000, 49_151, 49_152, 49_153, 98_305, 200_000])(
+  'a picture whose base64 of %i characters is written with \\/, as Swift does, is the same picture',
+  (characters) => {
+    // Slashes all the way: wherever a piece ends, an escape lies across its end in one of the two texts.
+    for (const lead of ['', 'A']) {
+      const base64 = `/9j/4AAC${lead}${'/'.repeat(characters)}`.slice(0, characters - (characters % 4));
+      const text = JSON.stringify({ ...fields, data: base64 }).replaceAll('/', '\\/');
+      const view = new FrameView();
+      expect(view.read(Buffer.from(text), 'json')).toBe(true);
+      expect(view.jpeg().toString('base64')).toBe(base64);
+    }
+  },
+);
+
 test('a small frame after a large one is not followed by the rest of the large one', () => {
   const view = new FrameView();
   for (const bytes of [200_000, 10, 70_000]) {

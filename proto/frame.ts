@@ -2,7 +2,8 @@ import { Encoder } from '@msgpack/msgpack';
 import { checkBase64Shape, checkFirstLine, PAD, SMALLEST_JPEG_BYTES, unescaped } from './base64-text.ts';
 import { decodeMap, type Encoded, type Encoding } from './codec.ts';
 import { invalid, type ProtocolError } from './errors.ts';
-import { findFrameFields, isAt, JsonSpans, readPlainInteger, readPlainString } from './json-scan.ts';
+import { DATA, type FrameField, fieldAt, isAt, STREAM_ID, TIMESTAMP, TYPE } from './frame-fields.ts';
+import { findFrameFields, JsonSpans, readPlainInteger, readPlainString } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
 import { isMap, plain } from './metadata.ts';
 import {
@@ -99,12 +100,12 @@ export class FrameView {
       const valueAt = span.end;
       at = skipValue(bytes, valueAt);
       // Sixteen MiB of keys would take a third of a second to look at.
-      if (field !== 'data') besideBytes += at - keyAt;
+      if (field !== DATA) besideBytes += at - keyAt;
       if (besideBytes > MAX_CONTROL_BYTES) return false;
-      if (field === 'type') isFrame = once(field, isFrame, this.#isTextAt(valueAt, VIDEO_FRAME));
-      else if (field === 'streamId') streamId = once(field, streamId, this.#stringAt(valueAt));
-      else if (field === 'timestamp') timestamp = once(field, timestamp, readNumber(bytes, valueAt) ?? null);
-      else if (field === 'data') dataAt = once(field, dataAt, valueAt);
+      if (field === TYPE) isFrame = once(field, isFrame, this.#isTextAt(valueAt, VIDEO_FRAME));
+      else if (field === STREAM_ID) streamId = once(field, streamId, this.#stringAt(valueAt));
+      else if (field === TIMESTAMP) timestamp = once(field, timestamp, readNumber(bytes, valueAt) ?? null);
+      else if (field === DATA) dataAt = once(field, dataAt, valueAt);
     }
     if (at !== bytes.length) checkWellFormed(bytes);
     if (!isFrame) return false;
@@ -281,21 +282,8 @@ function notBase64(): ProtocolError {
   return invalid('data: not base64 (RFC 4648, no line breaks)');
 }
 
-type Field = 'type' | 'streamId' | 'data' | 'timestamp';
-const FIELDS: readonly { name: Field; bytes: Uint8Array }[] = (['type', 'streamId', 'data', 'timestamp'] as const).map(
-  (name) => ({ name, bytes: Buffer.from(name) }),
-);
-
-/** Which field a key names. By bytes: to make a string of each key would cost more than all the rest of reading the head. */
-function fieldAt(bytes: Uint8Array, start: number, end: number): Field | undefined {
-  for (const field of FIELDS) {
-    if (isAt(bytes, start, end, field.bytes)) return field.name;
-  }
-  return undefined;
-}
-
-function once<T>(field: string, earlier: T | undefined, value: T): T {
-  if (earlier !== undefined) throw invalid(`${field}: appears twice`);
+function once<T>(field: FrameField, earlier: T | undefined, value: T): T {
+  if (earlier !== undefined) throw invalid(`${field.name}: appears twice`);
   return value;
 }
 

@@ -1,4 +1,5 @@
 import { invalid } from './errors.ts';
+import { ALL_FRAME_FIELDS, DATA, FRAME_FIELDS, type FrameField, fieldAt, STREAM_ID, TYPE } from './frame-fields.ts';
 
 /**
  * Finds the `data` text of a JSON frame without parsing it: `JSON.parse` of a 34 KB frame's text costs more than sending it.
@@ -63,52 +64,27 @@ export function findFrameFields(bytes: Buffer, maxBesideBytes: number, into: Jso
       isPlain &&= bytes[at] === QUOTE;
     } else isPlain &&= bytes[at] === CLOSE_BRACE;
   }
-  into.isPlain = isPlain && seen === ALL_FIELDS && skipSpace(bytes, at + 1) === bytes.length;
+  into.isPlain = isPlain && seen === ALL_FRAME_FIELDS && skipSpace(bytes, at + 1) === bytes.length;
   return (seen & DATA.bit) !== 0;
 }
 
-function note(into: JsonSpans, field: Field, start: number, end: number): void {
+function note(into: JsonSpans, field: FrameField, start: number, end: number): void {
   if (field === TYPE) [into.typeStart, into.typeEnd] = [start, end];
   else if (field === STREAM_ID) [into.streamIdStart, into.streamIdEnd] = [start, end];
   else [into.timestampStart, into.timestampEnd] = [start, end];
 }
 
-interface Field {
-  name: string;
-  bytes: Uint8Array;
-  bit: number;
-}
-
-const TYPE: Field = { name: 'type', bytes: Buffer.from('type'), bit: 1 };
-const STREAM_ID: Field = { name: 'streamId', bytes: Buffer.from('streamId'), bit: 2 };
-const TIMESTAMP: Field = { name: 'timestamp', bytes: Buffer.from('timestamp'), bit: 4 };
-const DATA: Field = { name: 'data', bytes: Buffer.from('data'), bit: 8 };
-const FIELDS = [TYPE, STREAM_ID, TIMESTAMP, DATA];
-const ALL_FIELDS = 15;
 /** `timestamp` with every character as `\u0000`. */
 const LONGEST_ESCAPED_FIELD = 9 * 6;
 
-/** Which field a key names. By bytes: to make a string of each key would cost more than all the rest of this. */
-function fieldAt(bytes: Buffer, start: number, end: number): Field | undefined {
-  for (const field of FIELDS) if (isAt(bytes, start, end, field.bytes)) return field;
-  return undefined;
-}
-
-/** Whether `[start, end)` is exactly `expected`. */
-export function isAt(bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean {
-  if (end - start !== expected.length) return false;
-  for (let i = 0; i < expected.length; i += 1) if (bytes[start + i] !== expected[i]) return false;
-  return true;
-}
-
-/** The same for a key that is written with escapes. */
-function escapedField(bytes: Buffer, start: number, end: number): Field | undefined {
+/** Which field a key names that is written with escapes. */
+function escapedField(bytes: Buffer, start: number, end: number): FrameField | undefined {
   if (end - start > LONGEST_ESCAPED_FIELD) return undefined;
   const key = bytes.toString('latin1', start, end);
   if (!key.includes('\\')) return undefined;
   try {
     const name = JSON.parse(`"${key}"`) as string;
-    return FIELDS.find((field) => field.name === name);
+    return FRAME_FIELDS.find((field) => field.name === name);
   } catch {
     return undefined;
   }
