@@ -109,8 +109,8 @@ function metaLine({ url, startedAt, seconds, connections }: LoadReport): Html {
 function warnings({ tool }: LoadReport): Html {
   if (tool.warnings.length === 0) return html``;
   return html`<section class="warnings" aria-labelledby="warnings">
-<h2 id="warnings">The tool or the machine may have been the limit</h2>
-<p>The figures of this run may say more about them than about the router.</p>
+<h2 id="warnings">Read these figures with care</h2>
+<p>They may say less about the router than they seem to.</p>
 <ul>${tool.warnings.map((warning) => html`<li>${warning}</li>`)}</ul>
 </section>`;
 }

@@ -96,7 +96,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
 
   test('a warning is seen, and hostile text is read as text', async () => {
     const { page, faults } = await open(hostileReport());
-    const warnings = page.getByRole('region', { name: 'The tool or the machine may have been the limit' });
+    const warnings = page.getByRole('region', { name: 'Read these figures with care' });
     expect(await warnings.isVisible()).toBe(true);
     expect(await warnings.getByRole('listitem').textContent()).toBe(HOSTILE);
     expect(await page.getByRole('table', { name: 'Error messages' }).getByRole('rowheader').textContent()).toBe(
