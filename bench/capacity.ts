@@ -71,6 +71,9 @@ async function tryOut(size: number): Promise<Step> {
 function whyNot({ connections, frames, latency, tool }: LoadReport): string | undefined {
   const failed = Object.entries(connections.failed)[0];
   if (failed !== undefined) return `${failed[1]} connections failed: ${failed[0]}`;
+  const closed = Object.entries(connections.closed)[0];
+  if (closed !== undefined) return `${closed[1]} connections were closed with ${closed[0]}`;
+  if (frames.sent === 0) return 'no frame was sent';
   const lost = frames.expected - frames.delivered;
   if (lost > 0) return `${lost} of ${frames.expected} frames did not arrive`;
   if (frames.skipped > 0) return `${frames.skipped} frames were not taken from the encoders in time`;

@@ -51,6 +51,12 @@ test.each([48_000, 49_151, 49_152, 49_153, 98_305, 200_000])(
   },
 );
 
+test('a line break in the first line of a picture with \\/ is refused, too', () => {
+  const data = `\\/9j\\/4AAC${'A'.repeat(60)}\r\n\r\n${'A'.repeat(64)}`;
+  const text = `{"type":"video-frame","streamId":"door","timestamp":1,"data":"${data}"}`;
+  expect(() => new FrameView().read(Buffer.from(text), 'json')).toThrow('must be JSON');
+});
+
 test('a small frame after a large one is not followed by the rest of the large one', () => {
   const view = new FrameView();
   for (const bytes of [200_000, 10, 70_000]) {

@@ -194,6 +194,7 @@ export class FrameView {
 
   #checkBase64(): void {
     const { bytes } = this;
+    checkFirstLine(bytes, this.#dataStart, this.#dataEnd);
     const backslash = bytes.indexOf(0x5c, this.#dataStart);
     if (backslash !== -1 && backslash < this.#dataEnd) {
       const text = unescaped(bytes, this.#dataStart, this.#dataEnd);
@@ -201,7 +202,6 @@ export class FrameView {
       this.#unescaped = text;
     } else {
       checkBase64Shape(bytes, this.#dataStart, this.#dataEnd);
-      checkFirstLine(bytes, this.#dataStart, this.#dataEnd);
     }
   }
 

@@ -28,7 +28,10 @@ export function readCapacityCommand(argv: readonly string[]): CapacityCommand {
     .description(
       'Raises viewers (or streams) step by step until latency passes a limit or frames are lost, and says in one sentence what was carried.',
     )
-    .option('--url <url>', 'a running router; without one it starts its own, and writes bench/RESULTS.md')
+    .option(
+      '--url <url>',
+      'a running router; without one it starts its own; with no option at all it writes bench/RESULTS.md',
+    )
     .option('--token <token>', 'session token; without one BENCH_TOKEN of the environment')
     .option('--remote', 'allow a router that is not on this machine', false)
     .addOption(

@@ -148,6 +148,7 @@ function understandWatchout(head: Buffer, isText: boolean): Said {
     // Longer than its head: nothing that the load sent.
     return { kind: 'other' };
   }
+  if (typeof message !== 'object' || message === null) return { kind: 'other' };
   if (message.type === 'success') return { kind: 'ready' };
   if (message.type === 'error') return { kind: 'error', code: String(message.code) };
   const sentMicros = message.metadata?.sentMicros;

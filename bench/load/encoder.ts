@@ -80,10 +80,9 @@ export class LoadEncoder implements PeerHandler {
   }
 
   #send(dueMicros: number, sentMicros: number): void {
-    if (!this.isOpen || this.#peer === undefined) return;
     const isMeasured = this.#parts.isMeasured(dueMicros);
     const meter = this.#parts.meter();
-    if (this.#peer.socket.waitingBytes > MAX_WAITING_BYTES) {
+    if (!this.isOpen || this.#peer === undefined || this.#peer.socket.waitingBytes > MAX_WAITING_BYTES) {
       if (isMeasured) meter.skipped += 1;
       return;
     }

@@ -10,7 +10,7 @@ export interface PeerHandler {
   /** The beginning of a message. True when it was a frame, and needs no further understanding. */
   frame?(head: Buffer): boolean;
   /** The message whose head was a frame has arrived whole. */
-  frameEnded?(messageBytes: number): void;
+  frameEnded?(): void;
   said(said: Said): void;
   /** Once, after the connection was ready. `code` 1006: without a close frame. */
   closed(code: number): void;
@@ -80,8 +80,8 @@ export class LoadPeer implements SocketOwner {
     else this.#handler.said(said);
   }
 
-  end(messageBytes: number): void {
-    if (this.#inFrame) this.#handler.frameEnded?.(messageBytes);
+  end(): void {
+    if (this.#inFrame) this.#handler.frameEnded?.();
   }
 
   ping(payload: Buffer): void {

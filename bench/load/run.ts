@@ -54,6 +54,8 @@ async function measure(plan: LoadPlan, crew: Crew, hooks: LoadHooks): Promise<Lo
   // A little ahead, so that every thread knows before it begins.
   const fromMicros = monotonicMicros() + LEAD_MICROS;
   const over = crew.measure(fromMicros, fromMicros + plan.seconds * 1e6);
+  // Awaited at the end; a worker that dies before is said by the loop.
+  over.catch(() => undefined);
   await pause(LEAD_MICROS / 1000);
   const cpuBefore = process.cpuUsage();
   const machineBefore = machineTimes();

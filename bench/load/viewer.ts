@@ -14,6 +14,8 @@ export interface ViewerParts {
   isMeasured: (dueMicros: number) => boolean;
   /** A viewer that reads as fast as it can has come so many frames further. */
   advanced: (stream: number, frames: number) => void;
+  /** Size of the picture that a frame carries, as a JPEG. */
+  pictureBytes: (seq: number) => number;
   /** Such a viewer is gone, which had come so far. */
   left: (stream: number, frames: number) => void;
 }
@@ -59,7 +61,7 @@ export class LoadViewer implements PeerHandler {
     return this.#stamp.read(head);
   }
 
-  frameEnded(messageBytes: number): void {
+  frameEnded(): void {
     const { seq, dueMicros, sentMicros } = this.#stamp;
     if (this.#acknowledges) {
       this.#received += 1;
@@ -77,7 +79,7 @@ export class LoadViewer implements PeerHandler {
     recordMicros(meter.latencyBy[this.#kind], nowMicros - dueMicros);
     if (!isFast(this.#kind)) return;
     meter.delivered += 1;
-    meter.deliveredBytes += messageBytes;
+    meter.deliveredBytes += this.#parts.pictureBytes(seq);
     recordMicros(meter.fromSchedule, nowMicros - dueMicros);
     recordMicros(meter.fromSend, nowMicros - sentMicros);
   }

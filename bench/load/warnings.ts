@@ -37,10 +37,12 @@ export function warningsOf(plan: LoadPlan, use: ToolUse, total: Meter): string[]
     );
   }
   if (total.skipped > 0) {
-    warnings.push(
-      `${total.skipped} frames were never sent: the router did not take them from the encoders' sockets fast enough.`,
-    );
+    warnings.push(`${total.skipped} frames were never sent: the encoders' sockets were full, or closed.`);
   }
+  const closed = Object.values(total.closed).reduce((sum, times) => sum + times, 0);
+  if (closed > 0)
+    warnings.push(`${closed} connections were closed on the way; what they missed is not expected of them.`);
+  if (total.sent === 0) warnings.push('No frame was sent.');
   if ((total.errors['UNKNOWN_MESSAGE_TYPE'] ?? 0) > 0 && plan.shares.windowed > 0) {
     warnings.push('The router knows no windows: windowed viewers were served as plain ones.');
   }

@@ -5,6 +5,7 @@ import { LoadEncoder } from './encoder.ts';
 import { Meter } from './meter.ts';
 import { loadPictures } from './pictures.ts';
 import { type Connection, isFast } from './plan.ts';
+import { STAMP_BYTES } from './stamp.ts';
 import { LoadViewer } from './viewer.ts';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages.ts';
 
@@ -81,7 +82,13 @@ async function open(connection: Connection): Promise<void> {
     if (encoders.length === 1) pace();
     return;
   }
-  const viewer = new LoadViewer(connection.stream, connection.kind, { meter: () => meter, isMeasured, advanced, left });
+  const viewer = new LoadViewer(connection.stream, connection.kind, {
+    meter: () => meter,
+    isMeasured,
+    advanced,
+    left,
+    pictureBytes: (seq) => (pictures[seq % pictures.length]?.length ?? 0) - 2 + STAMP_BYTES,
+  });
   await viewer.connect(url, dialect, plan.slowBytesPerSecond);
   viewers.push(viewer);
   if (connection.kind === 'slow') slowViewers.push(viewer);
@@ -118,13 +125,14 @@ function intervalMicros(): number {
 /** By the clock: each encoder whose frame is due sends it, then all sleep until the next one is. */
 function pace(): void {
   let soonest = Number.POSITIVE_INFINITY;
-  if (monotonicMicros() >= measuredToMicros) return;
+  // Looked at before sending: what was due until the end still goes out, however late this thread is.
+  const isOver = monotonicMicros() >= measuredToMicros;
   for (let index = 0; index < encoders.length; index += 1) {
     const due = encoders[index]?.sendDue(nextDueMicros[index] as number, intervalMicros()) ?? soonest;
     nextDueMicros[index] = due;
     soonest = Math.min(soonest, due);
   }
-  setTimeout(pace, Math.max(0, (soonest - monotonicMicros()) / 1000));
+  if (!isOver) setTimeout(pace, Math.max(0, (soonest - monotonicMicros()) / 1000));
 }
 
 function startAlerts(): void {

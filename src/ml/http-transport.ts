@@ -75,7 +75,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     const body = encoders.encode(frames);
     const answer = await post('/analyze/batch', 'application/msgpack', body.bytes);
     // Answered well, so it was read: only then may its memory be written again.
-    body.release();
+    if (answer.status >= 200 && answer.status <= 299) body.release();
     if (parts.protocol === 'auto' && NOT_A_BATCH_SERVICE.has(answer.status)) throw new NotABatchService();
     const alerts = field(succeeded(answer, '/analyze/batch'), 'alerts');
     if (alerts !== undefined && !Array.isArray(alerts)) throw new Error('/analyze/batch: `alerts` must be a list');
