@@ -23,9 +23,12 @@ const STALLED_ROUNDS = 3;
 const STALLED_SECONDS = 3;
 /** Rounds in which the servers are measured that are no bases: they are for the whole picture, and cost the most time. */
 const OTHER_ROUNDS = 1;
+/** Until little of the router is compiled any more. */
+const WARM_UP_SECONDS = { short: 1, whole: 4 };
 
 const command = readCompareCommand(process.argv.slice(2));
 const print = (line: string) => void process.stdout.write(`${line}\n`);
+const warmUpSeconds = command.short ? WARM_UP_SECONDS.short : WARM_UP_SECONDS.whole;
 const began = performance.now();
 const world = await openBenchWorld();
 const budgets: Budget[] = [];
@@ -36,7 +39,7 @@ print(`commit ${commit}; ${machine}; Node ${node}`);
 
 await withContenders(NAMES, async (contenders) => {
   for (const scenario of scenariosOf(command)) {
-    const comparison = await compare(scenario, contenders, { ...command, otherRounds: OTHER_ROUNDS });
+    const comparison = await compare(scenario, contenders, { ...command, warmUpSeconds, otherRounds: OTHER_ROUNDS });
     if (comparison !== undefined) note(comparison);
   }
 });

@@ -20,6 +20,16 @@ export function fieldAt(bytes: Uint8Array, start: number, end: number): FrameFie
   return undefined;
 }
 
+/** Whether `[start, end)` is exactly this text, all of it ASCII. */
+export function isAscii(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i += 1) {
+    const byte = bytes[start + i] as number;
+    if (byte !== text.charCodeAt(i) || byte > 0x7f) return false;
+  }
+  return true;
+}
+
 /** Whether `[start, end)` is exactly `expected`. */
 export function isAt(bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean {
   if (end - start !== expected.length) return false;

@@ -52,6 +52,23 @@ describe('a frame that changes its encoding on the way', () => {
     );
   });
 
+  it('is read the same whatever id it was expected to have', () => {
+    const id = fc.stringMatching(/^[A-Za-z0-9_.:-]{1,24}$/);
+    fc.assert(
+      fc.property(frames, id, fc.boolean(), (frame, likely, isLikely) => {
+        const fields = isLikely ? { ...frame, streamId: likely } : frame;
+        for (const [bytes, encoding] of [
+          [Buffer.from(encode(fields)), 'msgpack'],
+          [Buffer.from(JSON.stringify(asJson(fields))), 'json'],
+        ] as const) {
+          const view = new FrameView();
+          expect(view.read(bytes, encoding, likely)).toBe(true);
+          expect(view.streamId).toBe(fields['streamId']);
+        }
+      }),
+    );
+  });
+
   it('from JSON to MessagePack and back keeps its picture bit for bit, and every field', () => {
     fc.assert(
       fc.property(frames, jsonStyles, (frame, style) => {

@@ -2,7 +2,7 @@ import { Encoder } from '@msgpack/msgpack';
 import { checkBase64Shape, checkFirstLine, PAD, SMALLEST_JPEG_BYTES, unescaped } from './base64-text.ts';
 import { decodeMap, type Encoded, type Encoding } from './codec.ts';
 import { invalid, type ProtocolError } from './errors.ts';
-import { DATA, type FrameField, fieldAt, isAt, STREAM_ID, TIMESTAMP, TYPE } from './frame-fields.ts';
+import { DATA, type FrameField, fieldAt, isAscii, isAt, STREAM_ID, TIMESTAMP, TYPE } from './frame-fields.ts';
 import { findFrameFields, JsonSpans, readPlainInteger, readPlainString } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
 import { isMap, plain } from './metadata.ts';
@@ -29,6 +29,7 @@ export class FrameView {
   /** When the encoder captured it, ms since the epoch. */
   timestamp = 0;
 
+  #likelyStreamId = '';
   #dataStart = 0;
   #dataEnd = 0;
   /** MessagePack: the fields that are not the protocol's, as they go into a JSON map: `,"zoom":2`. */
@@ -47,11 +48,12 @@ export class FrameView {
   readonly #spans = new JsonSpans();
 
   /**
-   * Points the view at `bytes`.
+   * Points the view at `bytes`. `likelyStreamId`: a registered id (so nothing in it is escaped in JSON); when it is this one, it need not be decoded.
    * @returns false when this is some other message (or none at all: whoever decodes it next will say).
    * @throws ProtocolError `INVALID_MESSAGE` for a malformed `video-frame`, naming the field.
    */
-  read(bytes: Buffer, encoding: Encoding): boolean {
+  read(bytes: Buffer, encoding: Encoding, likelyStreamId = ''): boolean {
+    this.#likelyStreamId = likelyStreamId;
     this.bytes = bytes;
     this.encoding = encoding;
     this.#jpeg = undefined;
@@ -155,7 +157,9 @@ export class FrameView {
     const { bytes } = this;
     const spans = this.#spans;
     if (!spans.isPlain || !isAt(bytes, spans.typeStart, spans.typeEnd, QUOTED_VIDEO_FRAME)) return false;
-    const streamId = readPlainString(bytes, spans.streamIdStart, spans.streamIdEnd);
+    const streamId = this.#isLikelyStreamId(spans.streamIdStart, spans.streamIdEnd)
+      ? this.#likelyStreamId
+      : readPlainString(bytes, spans.streamIdStart, spans.streamIdEnd);
     const timestamp = readPlainInteger(bytes, spans.timestampStart, spans.timestampEnd);
     if (streamId === undefined || streamId === '' || timestamp === undefined) return false;
     this.streamId = streamId;
@@ -183,9 +187,17 @@ export class FrameView {
   }
 
   #stringAt(at: number): string | null {
-    return readStringSpan(this.bytes, at, this.#span)
-      ? this.bytes.toString('utf8', this.#span.start, this.#span.end)
-      : null;
+    if (!readStringSpan(this.bytes, at, this.#span)) return null;
+    const { start, end } = this.#span;
+    if (isAscii(this.bytes, start, end, this.#likelyStreamId)) return this.#likelyStreamId;
+    return this.bytes.toString('utf8', start, end);
+  }
+
+  /** JSON: with the quotes around it. */
+  #isLikelyStreamId(start: number, end: number): boolean {
+    const { bytes } = this;
+    if (this.#likelyStreamId === '' || bytes[start] !== 0x22) return false;
+    return isAscii(bytes, start + 1, end - 1, this.#likelyStreamId);
   }
 
   #isTextAt(at: number, expected: Uint8Array): boolean {

@@ -16,7 +16,8 @@ import { asLog } from './log.ts';
 import { MlFeed } from './ml/feed.ts';
 import { createHttpTransport } from './ml/http-transport.ts';
 import { PROJECT_FOLDER } from './project.ts';
-import type { Clock, FrameTap } from './router/ports.ts';
+import { noTap } from './router/no-tap.ts';
+import type { Clock } from './router/ports.ts';
 import { createRouter } from './router/router.ts';
 import { connectionStats, trafficStats } from './router/snapshot.ts';
 import { StartError } from './start-error.ts';
@@ -33,7 +34,6 @@ const DRAIN_DEADLINE_MS = 7_000;
 const CLOSE_DEADLINE_MS = 1_000;
 
 const systemClock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
-const noTap: FrameTap = { wants: () => false, take: () => undefined, drop: () => undefined };
 
 /** What the process itself uses, for `/stats`. */
 function processUse() {

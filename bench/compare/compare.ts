@@ -17,6 +17,8 @@ export interface Comparison {
 export interface CompareOptions {
   rounds: number;
   seconds: number;
+  /** How long the router runs before it is measured. */
+  warmUpSeconds: number;
   /** Rounds in which the others are measured too. */
   otherRounds: number;
 }
@@ -41,7 +43,7 @@ export async function compare(
     results.set(contender, [...(results.get(contender) ?? []), measured]);
   };
   // Not counted: a router that has just started is still being compiled, on other threads whose CPU is its own as well.
-  await measure(router, work);
+  await measure(router, { ...work, seconds: options.warmUpSeconds });
   for (let round = 0; round < options.rounds; round += 1) {
     for (const base of bases) await run(base);
     await run(router);

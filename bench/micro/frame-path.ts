@@ -3,7 +3,7 @@ import { DEFAULT_MAX_MESSAGE_BYTES } from '../../proto/limits.ts';
 import { chooseLane, type Lane } from '../../src/router/lane.ts';
 import { NewestFrame } from '../../src/router/newest-frame.ts';
 import { Peer } from '../../src/router/peer.ts';
-import type { FrameTap, PeerSocket, Publisher, SendResult } from '../../src/router/ports.ts';
+import type { FrameTap, PeerSocket, Publisher, SendResult, StreamTap } from '../../src/router/ports.ts';
 import { createRouter } from '../../src/router/router.ts';
 import type { EncoderLink } from '../../src/router/stream.ts';
 import { Viewer } from '../../src/router/viewer.ts';
@@ -186,12 +186,16 @@ class CountingSocket implements PeerSocket {
 }
 
 /** Wants all frames or none, and copies nothing: what a tap does with a frame is the suite `ml-batcher`. */
-class CountingTap implements FrameTap {
+class CountingTap implements FrameTap, StreamTap {
   takenFrames = 0;
   readonly #wants: boolean;
 
   constructor(wants: boolean) {
     this.#wants = wants;
+  }
+
+  open(): StreamTap {
+    return this;
   }
 
   wants(): boolean {
@@ -202,5 +206,5 @@ class CountingTap implements FrameTap {
     this.takenFrames += 1;
   }
 
-  drop(): void {}
+  close(): void {}
 }

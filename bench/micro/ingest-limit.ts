@@ -51,7 +51,8 @@ function bucket(name: string, stepMs: number): MicroTask {
     name,
     operation: () => {
       calls += 1;
-      if (!tokens.has(1, clock.advance(stepMs))) return;
+      const nowMs = clock.advance(stepMs);
+      if (!tokens.has(1, nowMs)) return;
       tokens.take(1);
       taken += 1;
     },

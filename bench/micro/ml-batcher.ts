@@ -1,5 +1,6 @@
 import { MlFeed } from '../../src/ml/feed.ts';
 import type { MlTransport, SampledFrame } from '../../src/ml/transport.ts';
+import type { StreamTap } from '../../src/router/ports.ts';
 import { plainFrame } from './frames.ts';
 import { SteppingClock } from './stepping-clock.ts';
 import { type MicroTask, mustBe, nothing, nothingAsync } from './suite.ts';
@@ -29,19 +30,16 @@ export function tasks(): MicroTask[] {
 
 /** `wants` of streams that were sampled a moment ago. */
 function refusing(streamCount: number): MicroTask {
-  const { feed, clock, streamIds } = feedOf(streamCount);
+  const { clock, taps } = feedOf(streamCount);
   const { data } = plainFrame(2);
-  for (const streamId of streamIds) {
-    feed.wants(streamId, clock.monotonicMs());
-    feed.take(streamId, data, 0, 1, clock.monotonicMs());
-  }
+  for (const tap of taps) tap.take(data, 0, 1, clock.monotonicMs());
   let calls = 0;
   let wanted = 0;
   return {
     name: `wants, when it does not, ${counted(streamCount)}`,
     operation: () => {
       calls += 1;
-      if (feed.wants(streamIds[calls % streamCount] as string, clock.monotonicMs())) wanted += 1;
+      if (taps[calls % streamCount]?.wants(clock.monotonicMs())) wanted += 1;
     },
     check: () => mustBe('frames wanted', wanted, 0),
   };
@@ -49,7 +47,7 @@ function refusing(streamCount: number): MicroTask {
 
 /** Each stream's next frame comes when it is wanted again, and the streams' frames come evenly spread. */
 function batching(sizeKb: number, streamCount: number): MicroTask {
-  const { feed, clock, streamIds } = feedOf(streamCount);
+  const { feed, clock, taps } = feedOf(streamCount);
   const { data } = plainFrame(sizeKb);
   const stepMs = 1000 / FPS / streamCount;
   // While the first frame of a batch waits, this many more come.
@@ -61,8 +59,8 @@ function batching(sizeKb: number, streamCount: number): MicroTask {
       calls += 1;
       const nowMs = clock.advance(stepMs);
       await undefined;
-      const streamId = streamIds[calls % streamCount] as string;
-      if (feed.wants(streamId, nowMs)) feed.take(streamId, data, nowMs, calls, nowMs);
+      const tap = taps[calls % streamCount];
+      if (tap?.wants(nowMs)) tap.take(data, nowMs, calls, nowMs);
     },
     check: () => {
       const { sampled, sent, requests, failedRequests, dropped } = feed.stats;
@@ -77,7 +75,7 @@ function batching(sizeKb: number, streamCount: number): MicroTask {
 interface FeedScene {
   feed: MlFeed;
   clock: TimerClock;
-  streamIds: readonly string[];
+  taps: readonly StreamTap[];
 }
 
 function feedOf(streamCount: number): FeedScene {
@@ -90,7 +88,8 @@ function feedOf(streamCount: number): FeedScene {
     after: clock.after,
     onAlert: () => undefined,
   });
-  return { feed, clock, streamIds: Array.from({ length: streamCount }, (_, index) => `stream_${index}`) };
+  const nowMs = clock.monotonicMs();
+  return { feed, clock, taps: Array.from({ length: streamCount }, (_, index) => feed.open(`stream_${index}`, nowMs)) };
 }
 
 function counted(streamCount: number): string {

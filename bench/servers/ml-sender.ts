@@ -2,7 +2,7 @@ import { readWalk } from '../../src/demo/walk.ts';
 import { MlFeed } from '../../src/ml/feed.ts';
 import { createHttpTransport } from '../../src/ml/http-transport.ts';
 import type { MlTransport } from '../../src/ml/transport.ts';
-import type { Clock } from '../../src/router/ports.ts';
+import type { Clock, StreamTap } from '../../src/router/ports.ts';
 
 /**
  * The sending side of the ML path and nothing else, so that the CPU of this process is what sending costs. It waits for
@@ -85,6 +85,7 @@ function feedSender(size: number): Sender {
     maxInFlight: MAX_IN_FLIGHT,
     timeoutMs: 5000,
   });
+  const taps = new Map<string, StreamTap>();
   let seq = 0;
   let frames = 0;
   let underWay = 0;
@@ -127,10 +128,12 @@ function feedSender(size: number): Sender {
 
   function offer(streamId: string): void {
     const nowMs = clock.monotonicMs();
-    if (!feed.wants(streamId, nowMs)) throw new Error('the sampler refused a frame');
+    const tap = taps.get(streamId) ?? feed.open(streamId, nowMs);
+    taps.set(streamId, tap);
+    if (!tap.wants(nowMs)) throw new Error('the sampler refused a frame');
     seq += 1;
     underWay += 1;
-    feed.take(streamId, picture(), clock.epochMs(), seq, nowMs);
+    tap.take(picture(), clock.epochMs(), seq, nowMs);
   }
 
   return {

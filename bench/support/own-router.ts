@@ -35,7 +35,7 @@ export async function openBenchWorld(): Promise<BenchWorld> {
         BETTER_AUTH_SECRET: SECRET,
         // As fast as the viewers take them: the ingest limits are checked, and never reached.
         STREAM_MAX_FPS: '100000',
-        STREAM_MAX_BYTES_PER_SECOND: String(2 ** 33),
+        STREAM_MAX_BYTES_PER_SECOND: String(2 ** 30),
         LOG_LEVEL: 'info',
         ...env,
       }),

@@ -1,7 +1,6 @@
 import { OncePer } from '../router/once-per.ts';
-import type { Clock, FrameTap, Log } from '../router/ports.ts';
-import { TokenBucket } from '../router/token-bucket.ts';
-import { FrameSlot } from './frame-slot.ts';
+import type { Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
+import { type SamplerOwner, StreamSampler } from './stream-sampler.ts';
 import type { MlTransport } from './transport.ts';
 
 export interface MlFeedParts {
@@ -31,22 +30,14 @@ export interface MlStats {
   inFlight: number;
 }
 
-const SAMPLING_BURST = 1.5;
-
-interface Sampling {
-  bucket: TokenBucket;
-  slot: FrameSlot;
-}
-
 /**
  * Feeds an ML service: samples each stream, keeps its newest frame, and sends batches, the stream that waits longest
  * first. The queue is one frame per stream, whatever the service does. Times come from the injected clock.
  */
-export class MlFeed implements FrameTap {
+export class MlFeed implements FrameTap, SamplerOwner {
   readonly #parts: MlFeedParts;
-  readonly #streams = new Map<string, Sampling>();
-  /** Streams whose frame may go now, the longest waiting first. */
-  readonly #ready = new Set<string>();
+  /** Those whose frame may go now, the longest waiting first. */
+  readonly #ready = new Set<StreamSampler>();
   readonly #failureLine = new OncePer(1000);
   readonly #refusalLine = new OncePer(1000);
   readonly #idle = new Set<() => void>();
@@ -66,25 +57,27 @@ export class MlFeed implements FrameTap {
     this.#parts = parts;
   }
 
-  wants(streamId: string, nowMs: number): boolean {
-    if (this.#closed) return false;
-    return this.#sampling(streamId, nowMs).bucket.has(1, nowMs);
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
-  take(streamId: string, jpeg: Uint8Array, timestamp: number, seq: number, nowMs: number): void {
-    const { bucket, slot } = this.#sampling(streamId, nowMs);
-    bucket.take(1);
+  open(streamId: string, nowMs: number): StreamTap {
+    return new StreamSampler(streamId, this.#parts.fps, nowMs, this);
+  }
+
+  taken(sampler: StreamSampler, replaced: boolean): void {
     this.stats.sampled += 1;
-    if (slot.put(jpeg, timestamp, seq, nowMs)) this.stats.dropped.replaced += 1;
-    if (slot.isAway) return;
-    this.#ready.add(streamId);
-    // On the frame path: with all requests under way there is nothing to do until one comes back.
-    if (this.stats.inFlight < this.#parts.maxInFlight) this.#pump();
+    if (replaced) this.stats.dropped.replaced += 1;
+    if (sampler.slot.isAway) return;
+    this.#ready.add(sampler);
+    // On the frame path: with all requests under way, or a batch that waits for more, there is nothing to do yet.
+    const { transport, maxInFlight } = this.#parts;
+    if (this.#cancelTimer !== undefined && this.#ready.size < transport.batchSize()) return;
+    if (this.stats.inFlight < maxInFlight) this.#pump();
   }
 
-  drop(streamId: string): void {
-    this.#streams.delete(streamId);
-    this.#ready.delete(streamId);
+  ended(sampler: StreamSampler): void {
+    this.#ready.delete(sampler);
   }
 
   /** Takes no more frames, waits for the requests under way, and closes the transport. */
@@ -94,17 +87,6 @@ export class MlFeed implements FrameTap {
     this.#ready.clear();
     if (this.stats.inFlight > 0) await new Promise<void>((resolve) => this.#idle.add(resolve));
     await this.#parts.transport.close();
-  }
-
-  #sampling(streamId: string, nowMs: number): Sampling {
-    let sampling = this.#streams.get(streamId);
-    if (sampling === undefined) {
-      // Frames are to be spread over the second, so hardly any burst; but with none at all, a camera whose frames come a
-      // few ms early now and then is sampled at 4 fps instead of 5 (tests/ml/feed.test.ts, "a few ms early or late").
-      sampling = { bucket: new TokenBucket(this.#parts.fps, SAMPLING_BURST, nowMs), slot: new FrameSlot(streamId) };
-      this.#streams.set(streamId, sampling);
-    }
-    return sampling;
   }
 
   /** Sends what may go now: full batches at once, smaller ones when the first of them has waited long enough. */
@@ -125,46 +107,46 @@ export class MlFeed implements FrameTap {
 
   #oldestMs(): number {
     const [first] = this.#ready;
-    return this.#streams.get(first as string)?.slot.waitingSinceMs ?? 0;
+    return first?.slot.waitingSinceMs ?? 0;
   }
 
   #dropStale(): void {
     const oldestAllowedMs = this.#parts.clock.monotonicMs() - this.#parts.maxAgeMs;
-    for (const streamId of this.#ready) {
-      const slot = this.#streams.get(streamId)?.slot;
-      if (slot === undefined || slot.takenAtMs >= oldestAllowedMs) continue;
-      slot.isFull = false;
-      this.#ready.delete(streamId);
+    for (const sampler of this.#ready) {
+      if (sampler.slot.takenAtMs >= oldestAllowedMs) continue;
+      sampler.slot.isFull = false;
+      this.#ready.delete(sampler);
       this.stats.dropped.stale += 1;
     }
   }
 
   async #sendBatch(): Promise<void> {
-    const slots: FrameSlot[] = [];
-    for (const streamId of this.#ready) {
-      if (slots.length >= this.#parts.transport.batchSize()) break;
-      this.#ready.delete(streamId);
-      const slot = this.#streams.get(streamId)?.slot;
-      if (slot !== undefined) slots.push(slot);
+    const samplers: StreamSampler[] = [];
+    for (const sampler of this.#ready) {
+      if (samplers.length >= this.#parts.transport.batchSize()) break;
+      this.#ready.delete(sampler);
+      samplers.push(sampler);
     }
     this.stats.inFlight += 1;
     this.stats.requests += 1;
-    this.stats.sent += slots.length;
+    this.stats.sent += samplers.length;
     try {
-      for (const alert of await this.#parts.transport.analyze(slots.map((slot) => slot.send()))) this.#deliver(alert);
+      const frames = samplers.map(({ slot }) => slot.send());
+      for (const alert of await this.#parts.transport.analyze(frames)) this.#deliver(alert);
     } catch (error) {
-      this.#failed(error, slots.length);
+      this.#failed(error, samplers.length);
     }
     this.stats.inFlight -= 1;
-    for (const slot of slots) this.#back(slot);
+    for (const sampler of samplers) this.#back(sampler);
     if (this.stats.inFlight === 0) for (const resolve of this.#idle) resolve();
     this.#pump();
   }
 
-  #back(slot: FrameSlot): void {
+  #back(sampler: StreamSampler): void {
+    const { slot, hasEnded } = sampler;
     slot.back();
-    // The stream may have ended, or begun anew with another slot, while its frame was away.
-    if (slot.isFull && !this.#closed && this.#streams.get(slot.streamId)?.slot === slot) this.#ready.add(slot.streamId);
+    // The stream may have ended while its frame was away.
+    if (slot.isFull && !this.#closed && !hasEnded) this.#ready.add(sampler);
   }
 
   #deliver(alert: unknown): void {

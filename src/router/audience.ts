@@ -12,23 +12,36 @@ export interface AudienceParts {
   counters: Counters;
 }
 
-const ENCODINGS: readonly Encoding[] = ['msgpack', 'json'];
+/** Those who get frames now, in one encoding. */
+class Lanes {
+  readonly encoding: Encoding;
+  readonly topic: string;
+  readonly direct = new Set<Viewing>();
+  topicViewers = 0;
+
+  constructor(encoding: Encoding, key: number) {
+    this.encoding = encoding;
+    this.topic = `${key}/${encoding}`;
+  }
+}
 
 /** Everybody who watches one stream, and how its frames reach them. */
 export class Audience {
   readonly #parts: AudienceParts;
   readonly #newest: NewestFrame;
   readonly #viewings = new Set<Viewing>();
-  readonly #topics: Readonly<Record<Encoding, string>>;
-  readonly #topicViewers: Record<Encoding, number> = { msgpack: 0, json: 0 };
-  readonly #direct: Readonly<Record<Encoding, Set<Viewing>>> = { msgpack: new Set(), json: new Set() };
+  readonly #msgpack: Lanes;
+  readonly #json: Lanes;
+  /** Those of the two that have viewers: the frame path does not look at others. */
+  #used: readonly Lanes[] = [];
   #behindViewers = 0;
 
   /** `key`: unique among all streams that ever were, so that no topic outlives its stream. */
   constructor(key: number, newest: NewestFrame, parts: AudienceParts) {
     this.#parts = parts;
     this.#newest = newest;
-    this.#topics = { msgpack: `${key}/msgpack`, json: `${key}/json` };
+    this.#msgpack = new Lanes('msgpack', key);
+    this.#json = new Lanes('json', key);
   }
 
   get viewings(): ReadonlySet<Viewing> {
@@ -40,9 +53,7 @@ export class Audience {
    * @throws ProtocolError for a frame that cannot be written in one of them: nobody gets it then.
    */
   transcode(frame: FrameView): void {
-    for (const encoding of ENCODINGS) {
-      if (this.#topicViewers[encoding] > 0 || this.#direct[encoding].size > 0) frame.in(encoding);
-    }
+    for (const { encoding } of this.#used) frame.in(encoding);
   }
 
   /** The fan-out of a transcoded frame: one publish per encoding, and one send per viewer that has no topic. */
@@ -51,14 +62,14 @@ export class Audience {
     // Before the fan-out: who falls behind during it is counted there.
     counters.framesOffered += this.#behindViewers;
     counters.framesDropped.slow += this.#behindViewers;
-    for (const encoding of ENCODINGS) {
-      const topicViewers = this.#topicViewers[encoding];
+    for (const { encoding, topic, topicViewers, direct } of this.#used) {
+      const encoded = frame.in(encoding);
       if (topicViewers > 0) {
         counters.framesOffered += topicViewers;
         counters.framesDelivered += topicViewers;
-        publisher.publishFrame(this.#topics[encoding], frame.in(encoding), encoding);
+        publisher.publishFrame(topic, encoded, encoding);
       }
-      for (const viewing of this.#direct[encoding]) this.#send(viewing, frame.in(encoding), encoding);
+      for (const viewing of direct) this.#send(viewing, encoded, encoding);
     }
     if (this.#newest.byteLength === 0) this.#settle(frame.bytes.length);
   }
@@ -100,7 +111,7 @@ export class Audience {
     this.#leaveLane(viewing);
     const { encoding } = viewing.viewer.peer;
     const newest = this.#newest.in(encoding);
-    this.#enterLane(viewing, encoding);
+    this.#enterLane(viewing);
     if (newest === undefined || viewing.caughtUpWith === this.#newest.number) return;
     if (this.#send(viewing, newest, encoding)) viewing.caughtUpWith = this.#newest.number;
   }
@@ -115,43 +126,53 @@ export class Audience {
   leaveTopic(viewing: Viewing): void {
     if (!viewing.inTopic) return;
     viewing.inTopic = false;
-    viewing.viewer.peer.socket.leaveTopic(this.#topics[viewing.viewer.peer.encoding]);
+    viewing.socket.leaveTopic(this.#lanesOf(viewing).topic);
   }
 
   /** A refusal needs no more than counting here: the socket reports it to `Viewers.dropped` as well. */
   #send(viewing: Viewing, frame: Encoded, encoding: Encoding): boolean {
     const { counters } = this.#parts;
-    const accepted = viewing.viewer.peer.socket.sendFrame(frame, encoding) !== 'refused';
+    const accepted = viewing.socket.sendFrame(frame, encoding) !== 'refused';
     counters.framesOffered += 1;
     if (accepted) counters.framesDelivered += 1;
     else counters.framesDropped.slow += 1;
     return accepted;
   }
 
-  #enterLane(viewing: Viewing, encoding: Encoding): void {
+  #enterLane(viewing: Viewing): void {
     // Before a stream's first frame nobody knows its size: direct for that one frame, then `settle` decides.
     const lane = this.#newest.byteLength === 0 ? 'direct' : chooseLane(this.#newest.byteLength);
     if (lane === 'topic') {
-      this.#joinTopic(viewing, encoding);
-      return;
+      this.#joinTopic(viewing);
+    } else {
+      viewing.lane = 'direct';
+      this.#lanesOf(viewing).direct.add(viewing);
     }
-    viewing.lane = 'direct';
-    this.#direct[encoding].add(viewing);
+    this.#noteUsed();
   }
 
-  #joinTopic(viewing: Viewing, encoding: Encoding): void {
+  #joinTopic(viewing: Viewing): void {
+    const lanes = this.#lanesOf(viewing);
     viewing.lane = 'topic';
     viewing.inTopic = true;
-    this.#topicViewers[encoding] += 1;
-    viewing.viewer.peer.socket.joinTopic(this.#topics[encoding]);
+    lanes.topicViewers += 1;
+    viewing.socket.joinTopic(lanes.topic);
   }
 
   #leaveLane(viewing: Viewing): void {
-    const { encoding } = viewing.viewer.peer;
-    if (viewing.lane === 'topic') this.#topicViewers[encoding] -= 1;
-    else if (viewing.lane === 'direct') this.#direct[encoding].delete(viewing);
+    if (viewing.lane === 'topic') this.#lanesOf(viewing).topicViewers -= 1;
+    else if (viewing.lane === 'direct') this.#lanesOf(viewing).direct.delete(viewing);
     else if (viewing.lane === 'behind') this.#behindViewers -= 1;
     viewing.lane = undefined;
+    this.#noteUsed();
+  }
+
+  #lanesOf({ viewer }: Viewing): Lanes {
+    return viewer.peer.encoding === 'msgpack' ? this.#msgpack : this.#json;
+  }
+
+  #noteUsed(): void {
+    this.#used = [this.#msgpack, this.#json].filter(({ topicViewers, direct }) => topicViewers > 0 || direct.size > 0);
   }
 
   #setBehind(viewing: Viewing): void {
@@ -162,10 +183,10 @@ export class Audience {
   /** After the first frame: those who waited for it leave the direct lane when frames are small enough for a topic. */
   #settle(frameBytes: number): void {
     if (chooseLane(frameBytes) === 'direct') return;
-    for (const encoding of ENCODINGS) {
-      for (const viewing of this.#direct[encoding]) {
-        this.#direct[encoding].delete(viewing);
-        this.#joinTopic(viewing, encoding);
+    for (const { direct } of this.#used) {
+      for (const viewing of direct) {
+        direct.delete(viewing);
+        this.#joinTopic(viewing);
       }
     }
   }

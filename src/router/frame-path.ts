@@ -3,7 +3,7 @@ import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
 import { FrameView } from '../../proto/frame.ts';
 import type { Counters } from './counters.ts';
 import { Outgoing } from './outgoing.ts';
-import type { Clock, FrameTap } from './ports.ts';
+import type { Clock } from './ports.ts';
 import type { EncoderLink, Stream } from './stream.ts';
 import type { Streams } from './streams.ts';
 
@@ -13,15 +13,13 @@ import type { Streams } from './streams.ts';
  */
 export class FramePath {
   readonly #streams: Streams;
-  readonly #tap: FrameTap;
   readonly #clock: Clock;
   readonly #counters: Counters;
   /** One view, pointed at message after message: the path allocates nothing that outlives the call. */
   readonly #frame = new FrameView();
 
-  constructor(streams: Streams, tap: FrameTap, clock: Clock, counters: Counters) {
+  constructor(streams: Streams, clock: Clock, counters: Counters) {
     this.#streams = streams;
-    this.#tap = tap;
     this.#clock = clock;
     this.#counters = counters;
   }
@@ -33,9 +31,9 @@ export class FramePath {
    */
   accept(link: EncoderLink, message: Buffer, encoding: Encoding): boolean {
     const frame = this.#frame;
-    if (!frame.read(message, encoding)) return false;
-
     const { stream } = link;
+    if (!frame.read(message, encoding, stream?.id)) return false;
+
     if (stream === undefined || stream.id !== frame.streamId) throw this.#notYours(stream, frame.streamId);
 
     const nowMs = this.#clock.monotonicMs();
@@ -45,14 +43,14 @@ export class FramePath {
     }
 
     stream.audience.transcode(frame);
-    const sampled = this.#tap.wants(stream.id, nowMs) ? frame.jpeg() : undefined;
+    const sampled = stream.tap.wants(nowMs) ? frame.jpeg() : undefined;
     this.#counters.framesAccepted += 1;
     stream.lastFrameMs = nowMs;
     stream.seq += 1;
     if (stream.status !== 'streaming') this.#streams.setStatus(stream, 'streaming');
     stream.audience.deliver(frame);
     stream.newest.keep(message, encoding);
-    if (sampled !== undefined) this.#tap.take(stream.id, sampled, frame.timestamp, stream.seq, nowMs);
+    if (sampled !== undefined) stream.tap.take(sampled, frame.timestamp, stream.seq, nowMs);
     return true;
   }
 

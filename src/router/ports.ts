@@ -40,13 +40,18 @@ export interface Clock {
   monotonicMs(): number;
 }
 
-/** Takes frames aside for analysis. Called on the frame path: synchronous, and cheap when it does not want the frame. */
-export interface FrameTap {
-  wants(streamId: string, nowMs: number): boolean;
+/** Takes frames of one stream aside for analysis. Called on the frame path: synchronous, and cheap when it does not want the frame. */
+export interface StreamTap {
+  wants(nowMs: number): boolean;
   /** Copies what it keeps: `jpeg` is a view into memory that is taken back after the call. */
-  take(streamId: string, jpeg: Uint8Array, timestamp: number, seq: number, nowMs: number): void;
+  take(jpeg: Uint8Array, timestamp: number, seq: number, nowMs: number): void;
   /** The stream is gone: forget it. */
-  drop(streamId: string): void;
+  close(): void;
+}
+
+/** Where frames are taken aside, each stream by its own tap: the frame path need not look it up. */
+export interface FrameTap {
+  open(streamId: string, nowMs: number): StreamTap;
 }
 
 /** Who a connection speaks for, once its credentials were checked. */

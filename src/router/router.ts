@@ -37,11 +37,11 @@ export function createRouter(parts: RouterParts): Router {
     onLive: (stream) => viewers.bindPending(stream),
     onEnded: (stream) => {
       viewers.streamEnded(stream);
-      parts.tap.drop(stream.id);
+      stream.tap.close();
     },
   });
   const viewers: Viewers = new Viewers(streams, { ...parts, counters });
   const alerts = new Alerts(streams, { ...parts, counters });
-  const framePath = new FramePath(streams, parts.tap, parts.clock, counters);
+  const framePath = new FramePath(streams, parts.clock, counters);
   return { streams, viewers, framePath, alerts, counters };
 }

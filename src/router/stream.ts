@@ -4,6 +4,7 @@ import { IngestLimit, type IngestLimits } from './ingest-limit.ts';
 import { NewestFrame } from './newest-frame.ts';
 import { OncePer } from './once-per.ts';
 import type { Peer } from './peer.ts';
+import type { FrameTap, StreamTap } from './ports.ts';
 
 /** The connection of an encoder, and the stream it registered. */
 export interface EncoderLink {
@@ -13,6 +14,11 @@ export interface EncoderLink {
   consumes: readonly Channel[];
 }
 
+export interface StreamParts extends AudienceParts {
+  limits: IngestLimits;
+  tap: FrameTap;
+}
+
 /** A live stream: it keeps its id, owner, viewers and newest frame while encoders come and go. */
 export class Stream {
   readonly id: string;
@@ -20,6 +26,7 @@ export class Stream {
   readonly newest = new NewestFrame();
   readonly audience: Audience;
   readonly limit: IngestLimit;
+  readonly tap: StreamTap;
   /** At most one `RATE_LIMITED` a second. */
   readonly rateNotice = new OncePer(1000);
   status: StreamStatus = 'online';
@@ -31,10 +38,11 @@ export class Stream {
   /** Number of the newest frame, from 1. */
   seq = 0;
 
-  constructor(id: string, ownerId: string, key: number, limits: IngestLimits, nowMs: number, parts: AudienceParts) {
+  constructor(id: string, ownerId: string, key: number, nowMs: number, parts: StreamParts) {
     this.id = id;
     this.ownerId = ownerId;
-    this.limit = new IngestLimit(limits, nowMs);
+    this.limit = new IngestLimit(parts.limits, nowMs);
+    this.tap = parts.tap.open(id, nowMs);
     this.audience = new Audience(key, this.newest, parts);
   }
 }

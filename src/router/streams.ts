@@ -1,19 +1,16 @@
 import { CloseCode } from '../../proto/close-codes.ts';
 import { ErrorCode, invalid, ProtocolError } from '../../proto/errors.ts';
 import type { RegisterMessage, StreamStatus } from '../../proto/messages.ts';
-import type { AudienceParts } from './audience.ts';
-import type { IngestLimits } from './ingest-limit.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Clock, Log } from './ports.ts';
-import { type EncoderLink, Stream } from './stream.ts';
+import { type EncoderLink, Stream, type StreamParts } from './stream.ts';
 
 /** A `streaming` stream that brings no frame for this long is `online` again. */
 const QUIET_AFTER_MS = 5_000;
 
-export interface StreamsParts extends AudienceParts {
+export interface StreamsParts extends StreamParts {
   clock: Clock;
   log: Log;
-  limits: IngestLimits;
   graceMs: number;
   /** `stream_` and word characters, with at least 96 random bits: clients in the field parse it with `/stream_\w+/`. */
   newStreamId: () => string;
@@ -91,7 +88,7 @@ export class Streams {
     const { principal } = link.peer;
     this.#lastKey += 1;
     const nowMs = this.#parts.clock.monotonicMs();
-    const stream = new Stream(streamId, principal.userId, this.#lastKey, this.#parts.limits, nowMs, this.#parts);
+    const stream = new Stream(streamId, principal.userId, this.#lastKey, nowMs, this.#parts);
     this.#streams.set(streamId, stream);
     this.#bind(stream, link);
     this.#parts.log('info', { streamId, userId: principal.userId }, 'stream online');

@@ -1,32 +1,34 @@
 /**
  * A token bucket: `perSecond` on average, bursts of up to `burst`. Time comes from the caller, in ms of a monotonic clock.
+ *
+ * Counts thousandths of tokens and whole ms: small integers stay inside their object, while every other number lies somewhere of its own.
+ * With a hundred streams in turn none of it is in the processor's cache when a frame comes, and each place it must be fetched from costs 0.1 µs.
  */
 export class TokenBucket {
-  readonly #perMs: number;
-  readonly #burst: number;
-  #tokens: number;
+  readonly #perSecond: number;
+  readonly #burstThousandths: number;
+  #thousandths: number;
   #filledAtMs: number;
 
   /** Starts full. */
   constructor(perSecond: number, burst: number, nowMs: number) {
-    this.#perMs = perSecond / 1000;
-    this.#burst = burst;
-    this.#tokens = burst;
-    this.#filledAtMs = nowMs;
+    this.#perSecond = perSecond;
+    this.#burstThousandths = burst * 1000;
+    this.#thousandths = this.#burstThousandths;
+    this.#filledAtMs = Math.floor(nowMs);
   }
 
   /** Whether `amount` could be taken now. */
   has(amount: number, nowMs: number): boolean {
-    this.#fill(nowMs);
-    return this.#tokens >= amount;
+    const wholeMs = Math.floor(nowMs);
+    const filled = this.#thousandths + (wholeMs - this.#filledAtMs) * this.#perSecond;
+    this.#thousandths = Math.min(this.#burstThousandths, filled);
+    this.#filledAtMs = wholeMs;
+    return this.#thousandths >= amount * 1000;
   }
 
+  /** What `has` found there a moment ago. */
   take(amount: number): void {
-    this.#tokens -= amount;
-  }
-
-  #fill(nowMs: number): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#filledAtMs) * this.#perMs);
-    this.#filledAtMs = nowMs;
+    this.#thousandths -= amount * 1000;
   }
 }

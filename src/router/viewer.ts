@@ -1,10 +1,13 @@
 import type { Audience } from './audience.ts';
 import type { Lane } from './lane.ts';
 import type { Peer } from './peer.ts';
+import type { PeerSocket } from './ports.ts';
 
 /** One viewer's subscription to one stream. */
 export interface Viewing {
   readonly viewer: Viewer;
+  /** The viewer's: a step less on the way of every frame. */
+  readonly socket: PeerSocket;
   readonly streamId: string;
   readonly wantsFrames: boolean;
   readonly wantsAlerts: boolean;

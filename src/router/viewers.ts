@@ -47,6 +47,7 @@ export class Viewers {
     }
     const viewing: Viewing = {
       viewer,
+      socket: viewer.peer.socket,
       streamId,
       wantsFrames: consumes?.includes('video-frame') ?? true,
       wantsAlerts: consumes?.includes('alert') ?? true,

@@ -2,6 +2,7 @@ import { App, us_socket_local_port } from 'uWebSockets.js';
 import { expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { WebSocketGateway } from '../../src/gateways/websocket/gateway.ts';
+import { noTap } from '../../src/router/no-tap.ts';
 import type { Clock } from '../../src/router/ports.ts';
 import { createRouter } from '../../src/router/router.ts';
 
@@ -11,7 +12,7 @@ async function startGateway(pingIntervalMs: number): Promise<{ url: string; stop
   const clock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
   const router = createRouter({
     publisher: { publishFrame: (topic, frame, encoding) => void app.publish(topic, frame, encoding === 'msgpack') },
-    tap: { wants: () => false, take: () => undefined, drop: () => undefined },
+    tap: noTap,
     clock,
     defer: setImmediate,
     log: () => undefined,

@@ -1,6 +1,6 @@
 import { MlFeed, type MlFeedParts } from '../../src/ml/feed.ts';
 import type { MlTransport, SampledFrame } from '../../src/ml/transport.ts';
-import type { Clock } from '../../src/router/ports.ts';
+import type { Clock, StreamTap } from '../../src/router/ports.ts';
 
 /** A clock with its timers: time passes only in `advance`, timer by timer. */
 export class FakeTime implements Clock {
@@ -126,6 +126,7 @@ export class FeedWorld {
   readonly alerts: unknown[] = [];
   readonly logLines: { facts: Record<string, unknown>; message: string }[] = [];
   readonly #seqs = new Map<string, number>();
+  readonly #taps = new Map<string, StreamTap>();
 
   constructor({ batchSize = 16, ...parts }: FeedOptions = {}) {
     this.service = new FakeService(this.time, batchSize);
@@ -148,12 +149,20 @@ export class FeedWorld {
     const seq = (this.#seqs.get(streamId) ?? 0) + 1;
     this.#seqs.set(streamId, seq);
     const nowMs = this.time.monotonicMs();
-    if (!this.feed.wants(streamId, nowMs)) return false;
+    const tap = this.#taps.get(streamId) ?? this.feed.open(streamId, nowMs);
+    this.#taps.set(streamId, tap);
+    if (!tap.wants(nowMs)) return false;
     const memory = Buffer.alloc(bytes, seq % 251);
-    this.feed.take(streamId, memory, seq * 10, seq, nowMs);
+    tap.take(memory, seq * 10, seq, nowMs);
     // The frame path's memory is taken back after the call.
     memory.fill(0);
     return true;
+  }
+
+  /** The stream is gone. */
+  end(streamId: string): void {
+    this.#taps.get(streamId)?.close();
+    this.#taps.delete(streamId);
   }
 
   frames(streamIds: readonly string[]): void {

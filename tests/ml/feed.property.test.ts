@@ -42,7 +42,7 @@ async function play(world: FeedWorld, next: Step): Promise<void> {
       world.time.advance(next.ms);
       return;
     case 'end stream':
-      world.feed.drop(STREAMS[next.stream] as string);
+      world.end(STREAMS[next.stream] as string);
   }
 }
 

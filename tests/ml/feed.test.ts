@@ -310,7 +310,7 @@ describe('a stream that ended', () => {
   test('is not analysed any more', () => {
     const world = new FeedWorld();
     world.frames(['door', 'garage']);
-    world.feed.drop('door');
+    world.end('door');
     world.time.advance(25);
     expect(world.service.batches).toEqual([['garage']]);
   });
@@ -318,7 +318,7 @@ describe('a stream that ended', () => {
   test('leaves no request of nothing behind', () => {
     const world = new FeedWorld();
     world.frame('door');
-    world.feed.drop('door');
+    world.end('door');
     world.time.advance(1_000);
     expect(world.service.requests).toHaveLength(0);
   });
@@ -328,7 +328,7 @@ describe('a stream that ended', () => {
     world.frame('door');
     world.time.advance(200);
     world.frame('door');
-    world.feed.drop('door');
+    world.end('door');
     await world.service.request(0).answer();
     world.time.advance(1_000);
     expect(world.service.requests).toHaveLength(1);
@@ -339,7 +339,7 @@ describe('a stream that ended', () => {
     world.frame('door');
     world.time.advance(200);
     world.frame('door');
-    world.feed.drop('door');
+    world.end('door');
     expect(world.frame('door')).toBe(true);
     await world.service.request(0).answer();
     world.time.advance(25);

@@ -4,6 +4,7 @@ import type { Encoded, Encoding } from '../../proto/codec.ts';
 import type { Channel } from '../../proto/messages.ts';
 import type { StreamAccess } from '../../src/router/access.ts';
 import type { IngestLimits } from '../../src/router/ingest-limit.ts';
+import { noTap } from '../../src/router/no-tap.ts';
 import { Outgoing } from '../../src/router/outgoing.ts';
 import { Peer } from '../../src/router/peer.ts';
 import type { Clock, FrameTap, PeerSocket, Publisher, SendResult } from '../../src/router/ports.ts';
@@ -292,7 +293,7 @@ export class World {
     this.library = new FakeLibrary(limitBytes);
     this.router = createRouter({
       publisher: this.library,
-      tap: tap ?? { wants: () => false, take: () => undefined, drop: () => undefined },
+      tap: tap ?? noTap,
       clock: this.clock,
       defer: this.library.defer,
       log: () => undefined,

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { FrameView } from '../../proto/frame.ts';
+import { noTap } from '../../src/router/no-tap.ts';
 import type { FrameTap } from '../../src/router/ports.ts';
 import { frameMessage, jpegOf, refusal, World } from './fakes.ts';
 
@@ -252,10 +253,12 @@ describe('analysis', () => {
   test.each(['msgpack', 'json'] as const)('gets the picture, time and number of the %s frames it wants', (encoding) => {
     const taken: { streamId: string; jpeg: string; timestamp: number; seq: number; nowMs: number }[] = [];
     const tap: FrameTap = {
-      wants: (_streamId, nowMs) => nowMs >= 100,
-      take: (streamId, jpeg, timestamp, seq, nowMs) =>
-        void taken.push({ streamId, jpeg: Buffer.from(jpeg).toString('hex'), timestamp, seq, nowMs }),
-      drop: () => undefined,
+      open: (streamId) => ({
+        wants: (nowMs) => nowMs >= 100,
+        take: (jpeg, timestamp, seq, nowMs) =>
+          void taken.push({ streamId, jpeg: Buffer.from(jpeg).toString('hex'), timestamp, seq, nowMs }),
+        close: () => undefined,
+      }),
     };
     const world = new World({ tap });
     const encoder = world.register('door', { encoding });
@@ -270,12 +273,13 @@ describe('analysis', () => {
   test('is not bothered with frames over the rate', () => {
     let asked = 0;
     const tap: FrameTap = {
-      wants: () => {
-        asked += 1;
-        return false;
-      },
-      take: () => undefined,
-      drop: () => undefined,
+      open: (streamId) => ({
+        ...noTap.open(streamId, 0),
+        wants: () => {
+          asked += 1;
+          return false;
+        },
+      }),
     };
     const world = new World({ tap, limits: { maxFps: 1 } });
     const encoder = world.register('door');

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CloseCode } from '../../proto/close-codes.ts';
+import { noTap } from '../../src/router/no-tap.ts';
+import type { FrameTap } from '../../src/router/ports.ts';
 import { frameMessage, refusal, World } from './fakes.ts';
 
 /** The statuses that a viewer of the stream was told, in order. */
@@ -203,11 +205,13 @@ describe('status', () => {
   });
 
   test('a stream that ended is forgotten by the analysis', () => {
-    const dropped: string[] = [];
-    const tap = { wants: () => false, take: () => undefined, drop: (streamId: string) => void dropped.push(streamId) };
+    const closed: string[] = [];
+    const tap: FrameTap = {
+      open: (streamId) => ({ ...noTap.open(streamId, 0), close: () => void closed.push(streamId) }),
+    };
     const world = new World({ tap });
     world.register('door').socket.disconnect();
     world.advance(15_000);
-    expect(dropped).toEqual(['door']);
+    expect(closed).toEqual(['door']);
   });
 });
