@@ -2,9 +2,10 @@ import { cpus } from 'node:os';
 import { readCapacityCommand } from './capacity/options.ts';
 import { type Found, type Step, searchCapacity } from './capacity/search.ts';
 import { PLAIN_WORK } from './compare/measure.ts';
+import { LoadError } from './load/load-error.ts';
 import type { LoadPlan, LoadTarget } from './load/plan.ts';
 import type { LoadReport } from './load/report.ts';
-import { LoadError, runLoad } from './load/run.ts';
+import { runLoad } from './load/run.ts';
 import { openBenchWorld } from './support/own-router.ts';
 import { markdownTable, recordResults } from './support/results.ts';
 

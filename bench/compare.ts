@@ -2,10 +2,17 @@ import { type Comparison, compare } from './compare/compare.ts';
 import { type Contender, type ContenderName, startContender } from './compare/contenders.ts';
 import { measureIdle } from './compare/idle.ts';
 import { type CompareCommand, readCompareCommand } from './compare/options.ts';
-import { measureStalled } from './compare/paced.ts';
+import { measureStalled, measureStalledMemory } from './compare/paced.ts';
 import { measureReconnect } from './compare/reconnect.ts';
 import { fanOut, oneToOne, oneToOneJson, type Scenario } from './compare/scenarios.ts';
-import { comparisonBudget, comparisonTable, idleBudget, reconnectBudget, stalledBudgets } from './compare/tables.ts';
+import {
+  comparisonBudget,
+  comparisonTable,
+  idleBudget,
+  reconnectBudget,
+  stalledLatencyBudget,
+  stalledMemoryBudget,
+} from './compare/tables.ts';
 import { openBenchWorld } from './support/own-router.ts';
 import { type Budget, budgetTable, circumstances, recordResults } from './support/results.ts';
 
@@ -48,7 +55,11 @@ if (command.parts.has('stalled')) {
     const router = contenders.get('router');
     if (router === undefined) return;
     const stalled = await measureStalled(router, Math.min(command.rounds, STALLED_ROUNDS), STALLED_SECONDS);
-    noteBudgets(stalledBudgets(stalled));
+    noteBudgets([stalledLatencyBudget(stalled)]);
+  });
+  await withContenders(['router'], async (contenders) => {
+    const router = contenders.get('router');
+    if (router !== undefined) noteBudgets([stalledMemoryBudget(await measureStalledMemory(router))]);
   });
 }
 if (command.parts.has('idle')) {

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { renderHtml } from './load/html.ts';
+import { LoadError } from './load/load-error.ts';
 import { readLoadCommand } from './load/options.ts';
-import { LoadError, runLoad } from './load/run.ts';
+import { runLoad } from './load/run.ts';
 import { reportTable, sampleLine } from './load/table.ts';
 
 /**

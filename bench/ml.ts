@@ -13,6 +13,7 @@ import { ratioText } from './support/statistics.ts';
 
 const THROUGHPUT_RATIO = 8;
 const HANGING_RATIO = 1.1;
+const THROUGHPUT_SECONDS = 2;
 
 const command = new Command('bench:ml')
   .description(
@@ -21,12 +22,13 @@ const command = new Command('bench:ml')
   .option('--rounds <n>', 'rounds; writes nothing', whole(1, 100))
   .option('--seconds <n>', 'measured time of each turn; writes nothing', whole(1, 600))
   .parse();
-const { rounds = 5, seconds = 3 } = command.opts<{ rounds?: number; seconds?: number }>();
+const given = command.opts<{ rounds?: number; seconds?: number }>();
+const { rounds = 5, seconds = 3 } = given;
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const { commit, machine, node } = circumstances();
 print(`commit ${commit}; ${machine}; Node ${node}`);
 
-const throughput = await measureMlThroughput({ rounds, seconds: Math.min(seconds, 2) });
+const throughput = await measureMlThroughput({ rounds, seconds: given.seconds ?? THROUGHPUT_SECONDS });
 const throughputTable = markdownTable([
   ['sender', 'frames / CPU second', 'CPU µs / frame', '× fetch', 'rounds'],
   ...throughput.costs.map(({ mode, framesPerCpuSecond, cpuMicrosPerFrame, timesFetch, timesFetchRange }) => [

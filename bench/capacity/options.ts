@@ -53,5 +53,6 @@ export function readCapacityCommand(argv: readonly string[]): CapacityCommand {
     .option('--workers <n>', 'threads of the tool', whole(1, 256), Math.max(1, availableParallelism() - 1));
   command.parse([...argv], { from: 'user' });
   const { url, token, remote, ...rest } = command.opts<RawOptions>();
+  if (rest.max < rest.start) command.error(`error: --max ${rest.max} is less than --start ${rest.start}`);
   return { ...rest, target: url === undefined ? undefined : loadTarget(command, url, token, remote) };
 }

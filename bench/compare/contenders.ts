@@ -57,7 +57,14 @@ export async function startContender(name: ContenderName, world: BenchWorld): Pr
 /** Everything on: sessions, limits, accounting, and sampling to an ML service that answers. */
 async function startRouterWithMl(world: BenchWorld): Promise<ServerProcess> {
   const ml = await startServer(new URL('../servers/ml-stub.js', import.meta.url), { ML_STUB_MODE: 'healthy' });
-  return world.startRouter({ ML_SERVICE_URL: `http://127.0.0.1:${ml.port}` });
+  const router = await world.startRouter({ ML_SERVICE_URL: `http://127.0.0.1:${ml.port}` });
+  return {
+    ...router,
+    stop() {
+      router.stop();
+      ml.stop();
+    },
+  };
 }
 
 function findBun(): string | undefined {

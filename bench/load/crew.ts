@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
+import { LoadError } from './load-error.ts';
 import { count, Meter } from './meter.ts';
 import { type Connection, distribute, type LoadPlan } from './plan.ts';
+import type { ViewerKind } from './report.ts';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages.ts';
 
 interface Member {
@@ -13,6 +15,7 @@ interface Member {
 export class Crew {
   readonly failed: Record<string, number> = {};
   readonly opened: Record<Connection['role'], number> = { encoder: 0, viewer: 0 };
+  readonly openedViewers: Record<ViewerKind, number> = { plain: 0, windowed: 0, slow: 0, stalled: 0 };
   readonly #members: Member[];
   #onLost: (error: Error) => void = () => undefined;
   /** Rejects when a worker dies. */
@@ -32,7 +35,10 @@ export class Crew {
         waiting: new Map(),
       };
       member.worker.on('message', (message: FromWorker) => this.#heard(member, message));
-      member.worker.on('error', (error) => this.#onLost(error));
+      member.worker.on('error', (error) =>
+        this.#onLost(new LoadError(`a thread of the tool failed: ${error.message}`)),
+      );
+      member.worker.on('exit', () => this.#onLost(new LoadError('a thread of the tool ended before its time')));
       return member;
     });
   }
@@ -79,8 +85,10 @@ export class Crew {
   }
 
   #heard({ waiting }: Member, message: FromWorker): void {
-    if (message.kind === 'opened') this.opened[message.role] += 1;
-    else if (message.kind === 'failed') count(this.failed, message.reason);
+    if (message.kind === 'opened') {
+      this.opened[message.role] += 1;
+      if (message.viewer !== undefined) this.openedViewers[message.viewer] += 1;
+    } else if (message.kind === 'failed') count(this.failed, message.reason);
     else {
       const resolve = waiting.get(message.kind);
       waiting.delete(message.kind);

@@ -72,6 +72,11 @@ export function loadTarget(command: Command, address: string, token: string | un
   if (!remote && !LOOPBACK.test(url.hostname)) {
     command.error(`error: ${url.hostname} is not this machine; with --remote the load goes there all the same`);
   }
+  if (url.pathname !== '/' || url.search !== '') {
+    command.error(
+      `error: --url ${url.protocol}//${url.host} is enough: the paths are the protocol's, the token goes into --token`,
+    );
+  }
   return {
     url: url.origin === 'null' ? url.href : url.origin,
     dialect: 'watchout',

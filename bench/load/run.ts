@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { monotonicMicros } from './clock.ts';
 import { Crew } from './crew.ts';
+import { LoadError } from './load-error.ts';
 import { Meter, percentilesOf } from './meter.ts';
 import { describePlan, type LoadPlan } from './plan.ts';
 import type { LoadReport, RouterUse, Sample, ViewerKind } from './report.ts';
@@ -23,9 +24,6 @@ export interface LoadHooks {
   onEnd?: () => void;
   onSample?: (sample: Sample) => void;
 }
-
-/** Nothing could be measured. The message is for the person at the terminal. */
-export class LoadError extends Error {}
 
 /**
  * Runs a load and says what it found. Ends by itself.
@@ -105,7 +103,7 @@ async function measure(plan: LoadPlan, crew: Crew, hooks: LoadHooks): Promise<Lo
       deliveredBytesPerSecond: total.deliveredBytes / plan.seconds,
     },
     latency: { fromSchedule: percentilesOf(total.fromSchedule), fromSend: percentilesOf(total.fromSend) },
-    viewers: viewersOf(plan, total),
+    viewers: viewersOf(crew, total),
     alerts: {
       sent: total.alertsSent,
       delivered: total.alertsDelivered,
@@ -201,21 +199,13 @@ function routerUse(
   };
 }
 
-function viewersOf(plan: LoadPlan, total: Meter): LoadReport['viewers'] {
-  const all = plan.streams * plan.viewersPerStream;
-  const special = (kind: Exclude<ViewerKind, 'plain'>) => Math.round(plan.shares[kind] * all);
-  const counts = { windowed: special('windowed'), slow: special('slow'), stalled: special('stalled') };
-  const of = (kind: ViewerKind, viewers: number) => ({
-    count: viewers,
+function viewersOf({ openedViewers }: Crew, total: Meter): LoadReport['viewers'] {
+  const of = (kind: ViewerKind) => ({
+    count: openedViewers[kind],
     delivered: total.deliveredBy[kind],
     latency: percentilesOf(total.latencyBy[kind]),
   });
-  return {
-    plain: of('plain', all - counts.windowed - counts.slow - counts.stalled),
-    windowed: of('windowed', counts.windowed),
-    slow: of('slow', counts.slow),
-    stalled: of('stalled', counts.stalled),
-  };
+  return { plain: of('plain'), windowed: of('windowed'), slow: of('slow'), stalled: of('stalled') };
 }
 
 interface MachineTimes {

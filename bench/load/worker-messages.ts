@@ -1,5 +1,6 @@
 import type { MeterData } from './meter.ts';
 import type { Connection, LoadPlan } from './plan.ts';
+import type { ViewerKind } from './report.ts';
 
 export interface WorkerData {
   plan: LoadPlan;
@@ -20,7 +21,8 @@ export type ToWorker =
   | { kind: 'stop' };
 
 export type FromWorker =
-  | { kind: 'opened'; role: Connection['role'] }
+  /** `viewer`: its kind, of a viewer. */
+  | { kind: 'opened'; role: Connection['role']; viewer: ViewerKind | undefined }
   | { kind: 'failed'; role: Connection['role']; reason: string }
   | { kind: 'connected'; role: Connection['role'] }
   /** The measured time is over; `busy`: share of it that this thread was busy. */

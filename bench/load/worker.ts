@@ -5,6 +5,7 @@ import { LoadEncoder } from './encoder.ts';
 import { Meter } from './meter.ts';
 import { loadPictures } from './pictures.ts';
 import { type Connection, isFast } from './plan.ts';
+import type { ViewerKind } from './report.ts';
 import { STAMP_BYTES } from './stamp.ts';
 import { LoadViewer } from './viewer.ts';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages.ts';
@@ -108,7 +109,7 @@ async function connect(role: Connection['role'], seconds: number): Promise<void>
       const waitMs = (dueMicros - monotonicMicros()) / 1000;
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
       await open(wanted[index] as Connection).then(
-        () => say({ kind: 'opened', role }),
+        () => say({ kind: 'opened', role, viewer: viewerKind(wanted[index] as Connection) }),
         (error: unknown) =>
           say({ kind: 'failed', role, reason: error instanceof Error ? error.message : String(error) }),
       );
@@ -116,6 +117,10 @@ async function connect(role: Connection['role'], seconds: number): Promise<void>
   }
   await Promise.all(Array.from({ length: CONNECTING_AT_A_TIME }, openSome));
   say({ kind: 'connected', role });
+}
+
+function viewerKind(connection: Connection): ViewerKind | undefined {
+  return connection.role === 'viewer' ? connection.kind : undefined;
 }
 
 function intervalMicros(): number {
@@ -141,12 +146,13 @@ function startAlerts(): void {
   let next = 0;
   let dueMicros = monotonicMicros();
   const timer = setInterval(() => {
-    const nowMicros = monotonicMicros();
-    if (nowMicros >= measuredToMicros) return clearInterval(timer);
-    for (; dueMicros <= nowMicros; dueMicros += 1e6 / share) {
+    // What was due until the end still goes out, however late this thread is.
+    const nowMicros = Math.min(monotonicMicros(), measuredToMicros);
+    for (; dueMicros < nowMicros; dueMicros += 1e6 / share) {
       encoders[next % encoders.length]?.sendAlert();
       next += 1;
     }
+    if (nowMicros >= measuredToMicros) clearInterval(timer);
   }, 1);
 }
 
@@ -191,7 +197,10 @@ port.on('message', (message: ToWorker) => {
   }
 });
 if (connections.some((connection) => connection.role === 'viewer' && connection.kind === 'slow')) {
+  let lastMicros = monotonicMicros();
   setInterval(() => {
-    for (const viewer of slowViewers) viewer.allow(SLOW_TICK_MS);
+    const nowMicros = monotonicMicros();
+    for (const viewer of slowViewers) viewer.allow((nowMicros - lastMicros) / 1000);
+    lastMicros = nowMicros;
   }, SLOW_TICK_MS).unref();
 }

@@ -27,6 +27,6 @@ export function announce(port: number): void {
   process.on('disconnect', () => process.exit(0));
 }
 
-/** The same for every server under test, so that none drops sooner or later than another. */
+/** The same for every server that is compared; the router is told the same and skips from half of it on, so loads stay far below both. */
 export const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 export const MAX_BACKPRESSURE_BYTES = 1024 * 1024;

@@ -28,7 +28,7 @@ export async function openBenchWorld(): Promise<BenchWorld> {
       return tokens;
     },
     startRouter: (env = {}) =>
-      startServer(new URL('../../src/main.js', import.meta.url), {
+      startServer(new URL('../servers/router.js', import.meta.url), {
         PORT: '0',
         HOST: '127.0.0.1',
         DATABASE_URL: database.url,

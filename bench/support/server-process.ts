@@ -11,10 +11,14 @@ export interface ServerProcess {
   stop(): void;
 }
 
+const START_TIMEOUT_MS = 60_000;
+
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+// By default a signal ends the process without an `exit` event, and the servers would stay behind.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 
 /**
  * Starts a built module and waits for the line that says on which port it listens. It ends with this process at the latest.
@@ -31,16 +35,7 @@ export async function startServer(
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
-  const port = await new Promise<number>((resolve, reject) => {
-    let text = '';
-    child.stdout?.on('data', (chunk) => {
-      text += chunk;
-      const found = /"port":(\d+)/.exec(text)?.[1];
-      if (found !== undefined) resolve(Number(found));
-    });
-    child.once('error', reject);
-    child.once('exit', () => reject(new Error(`${module.pathname} ended: ${text}`)));
-  });
+  const port = await saidPort(child, module);
   return {
     port,
     cpuSeconds() {
@@ -53,4 +48,28 @@ export async function startServer(
     },
     stop: () => void child.kill('SIGKILL'),
   };
+}
+
+/** The port of the first line that names one. What the server says afterwards is read, so that it can go on, and forgotten. */
+async function saidPort(child: ChildProcess, module: URL): Promise<number> {
+  let text = '';
+  const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.stdout?.on('data', (chunk) => {
+        text += chunk;
+        const found = /"port":(\d+)/.exec(text)?.[1];
+        if (found !== undefined) resolve(Number(found));
+      });
+      child.once('error', reject);
+      child.once('exit', () => reject(new Error(`${module.pathname} ended: ${text}`)));
+      deadline.onabort = () => reject(new Error(`${module.pathname} names no port: ${text}`));
+    });
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  } finally {
+    deadline.onabort = null;
+    child.stdout?.removeAllListeners('data').resume();
+  }
 }
