@@ -4,27 +4,32 @@ import { describe, expect, it } from 'vitest';
 import { decodeControl, decodeMap, type Encoding, encodeServerMessage } from './codec.ts';
 import { ProtocolError } from './errors.ts';
 import { FrameView } from './frame.ts';
-import { DEFAULT_MAX_MESSAGE_BYTES, MAX_CONTROL_BYTES } from './limits.ts';
-import type { AlertMessage } from './messages.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES, MAX_CONTROL_BYTES, MAX_SUBSCRIPTIONS } from './limits.ts';
+import { type AlertMessage, controlSchemas } from './messages.ts';
+import {
+  asJson,
+  cpuMsOf,
+  expectProtocolError,
+  type Fields,
+  isTaken,
+  onlyProtocolErrors,
+  outcomeOf,
+  toBuffer,
+} from './property-outcomes.ts';
 import {
   anyBytes,
-  asJson,
   asParsed,
-  cpuMsOf,
   damagedWires,
   ENCODINGS,
   encoderOptions,
   epochMs,
-  expectProtocolError,
   extraFields,
-  type Fields,
-  isTaken,
+  jsonStyles,
   jsonValues,
-  onlyProtocolErrors,
-  outcomeOf,
+  legalControls,
   streamIds,
   text,
-  toBuffer,
+  writeJson,
 } from './property-support.ts';
 
 describe('whatever bytes a client sends', () => {
@@ -134,13 +139,16 @@ describe('control messages', () => {
   const controls = fc
     .record(
       {
-        type: fc.oneof(
-          fc.constantFrom('register', 'subscribe', 'unsubscribe', 'alert'),
-          fc.constant('video-frame'),
-          text,
-        ),
+        type: fc.oneof(fc.constantFrom(...Object.keys(controlSchemas)), fc.constant('video-frame'), text),
         clientType: fc.oneof(fc.constantFrom('mobile', 'dashboard'), jsonValues),
-        streamId: fc.oneof({ weight: 6, arbitrary: streamIds }, jsonValues),
+        streamId: fc.oneof({ weight: 6, arbitrary: streamIds }, good('*'), jsonValues),
+        streamIds: fc.oneof(good(['gate', 'yard']), jsonValues),
+        maxFps: fc.oneof(good(10), jsonValues),
+        window: fc.oneof(good(2), jsonValues),
+        since: fc.oneof(good('a-1'), jsonValues),
+        understands: fc.oneof(good(['heartbeat']), jsonValues),
+        resumeToken: fc.oneof(good('t'), jsonValues),
+        received: fc.oneof(good(3), fc.double(), jsonValues),
         produces: fc.oneof(good(['video-frame']), jsonValues),
         consumes: fc.oneof(good(['alert', 'video-frame']), jsonValues),
         severity: fc.oneof(good('high'), jsonValues),
@@ -161,6 +169,44 @@ describe('control messages', () => {
       }),
       { numRuns: 1_500 },
     );
+  });
+
+  it('mean what their author meant, in both encodings, in every legal way to write them', () => {
+    const wholeNumbers = fc.constantFrom('$&', '$&.0', '$&e0', '$&.00E+0');
+    fc.assert(
+      fc.property(legalControls, encoderOptions, jsonStyles, wholeNumbers, (control, options, style, wholeNumber) => {
+        const { forceFloat32: _, ...exact } = options;
+        const json = writeJson(control.written, style).replace(
+          /(?<="(?:maxFps|window|received)":\s*)\d+(?![\d.eE])/g,
+          wholeNumber,
+        );
+        expect(decodeControl(Buffer.from(json), 'json')).toEqual(control.meant);
+        expect(decodeControl(Buffer.from(encode(control.written, exact)), 'msgpack')).toEqual(control.meant);
+      }),
+      { numRuns: 1_500 },
+    );
+  });
+
+  it('that subscribe name one stream or a list of up to 1,000, and never both', () => {
+    const answers = (streams: Fields): unknown[] => {
+      const message = { type: 'subscribe', clientType: 'dashboard', ...streams };
+      return [
+        outcomeOf(() => decodeControl(Buffer.from(JSON.stringify(message)), 'json')),
+        outcomeOf(() => decodeControl(Buffer.from(encode(message)), 'msgpack')),
+      ];
+    };
+    const ids = (count: number): string[] => Array.from({ length: count }, (_, index) => `cam-${index}`);
+    for (const answer of answers({ streamIds: ids(MAX_SUBSCRIPTIONS) })) {
+      expect(answer).toHaveProperty('streamIds', ids(MAX_SUBSCRIPTIONS));
+    }
+    const refused = [
+      { streams: { streamIds: ids(MAX_SUBSCRIPTIONS + 1) }, field: 'streamIds' },
+      { streams: { streamId: '*', streamIds: ids(1) }, field: 'streamId' },
+      { streams: { streamId: null, streamIds: null }, field: 'streamId' },
+    ];
+    for (const { streams, field } of refused) {
+      for (const answer of answers(streams)) expect(answer).toMatch(new RegExp(`^INVALID_MESSAGE ${field}: `));
+    }
   });
 
   it('may hold binary values, dates and NaN in their metadata: text and null for whoever reads it', () => {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { ProtocolError } from './errors.ts';
 import { findFrameFields, JsonSpans } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
-import { anyBytes, type Fields, inAnyOrder, jsonStyles, trickyText, writeJson } from './property-support.ts';
+import type { Fields } from './property-outcomes.ts';
+import { anyBytes, inAnyOrder, jsonStyles, trickyText, writeJson } from './property-support.ts';
 
 describe('the picture in a JSON message', () => {
   const values: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({

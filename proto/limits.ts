@@ -3,6 +3,18 @@
 /** A stream's name: what clients may choose, and all a router ever generates. */
 export const STREAM_ID_PATTERN = /^[A-Za-z0-9_.:-]{1,128}$/;
 
+/** In place of a stream's name: all streams of the session's user. */
+export const ALL_STREAMS = '*';
+
+/** Streams one connection may watch or wait for. */
+export const MAX_SUBSCRIPTIONS = 1_000;
+
+/** Most frames of one stream that a viewer may ask to have on their way to it at a time. */
+export const MAX_WINDOW_FRAMES = 64;
+
+/** What a viewer may ask for as `maxFps`. */
+export const VIEWER_FPS = [1, 2, 5, 10, 15, 30] as const;
+
 /** Largest WebSocket message a router accepts unless it is configured otherwise, in bytes. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 

@@ -1,6 +1,13 @@
 import * as z from 'zod';
 import type { ErrorCode } from './errors.ts';
-import { MAX_ALERT_TEXT_LENGTH, STREAM_ID_PATTERN } from './limits.ts';
+import {
+  ALL_STREAMS,
+  MAX_ALERT_TEXT_LENGTH,
+  MAX_SUBSCRIPTIONS,
+  MAX_WINDOW_FRAMES,
+  STREAM_ID_PATTERN,
+  VIEWER_FPS,
+} from './limits.ts';
 import { metadataSchema } from './metadata.ts';
 
 /**
@@ -11,8 +18,24 @@ function optional<T extends z.ZodType>(schema: T) {
 }
 
 const streamId = z.string().regex(STREAM_ID_PATTERN, 'must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -');
+const streamIdOrAll = z.string().refine((id) => id === ALL_STREAMS || STREAM_ID_PATTERN.test(id), {
+  error: `must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -, or "${ALL_STREAMS}"`,
+});
 const channel = z.enum(['video-frame', 'alert']);
 const channels = optional(z.array(channel));
+
+/**
+ * Messages that a client must ask for, since clients of the first router would not know them. Who offered a subprotocol is sent all of them.
+ */
+const NOTICES = ['throttle', 'heartbeat', 'going-away'] as const;
+export type Notice = (typeof NOTICES)[number];
+
+function isNotice(name: string): name is Notice {
+  return (NOTICES as readonly string[]).includes(name);
+}
+
+/** Names of messages that this version does not know are left out: a newer client must be able to list them. */
+const understands = optional(z.array(z.string()).transform((names) => names.filter(isNotice)));
 
 /** What flows over a subscription or out of a registration. */
 export type Channel = z.infer<typeof channel>;
@@ -26,16 +49,51 @@ const registerSchema = z.object({
   produces: channels,
   consumes: channels,
   metadata: optional(metadataSchema),
+  understands,
+  /** From the `success` of an earlier registration: which stream to go on with. */
+  resumeToken: optional(z.string().min(1).max(256)),
 });
 
-const subscribeSchema = z.object({
-  type: z.literal('subscribe'),
-  clientType: z.literal('dashboard'),
+const viewerFps = z.literal(VIEWER_FPS, `must be one of ${VIEWER_FPS.join(', ')}`);
+
+const subscribeSchema = z
+  .object({
+    type: z.literal('subscribe'),
+    clientType: z.literal('dashboard'),
+    /** One stream, or `*`: all streams of the session's user, those included that begin later. */
+    streamId: optional(streamIdOrAll),
+    streamIds: optional(z.array(streamId).min(1).max(MAX_SUBSCRIPTIONS)),
+    consumes: channels,
+    /** Most frames a second that this viewer wants of each stream. */
+    maxFps: optional(viewerFps),
+    /** Frames of each stream on their way to this viewer at a time; it answers each with `ack`. */
+    window: optional(z.int().min(1).max(MAX_WINDOW_FRAMES)),
+    /** Id of the last alert this viewer has seen: later ones are sent again. */
+    since: optional(z.string().min(1).max(64)),
+    understands,
+  })
+  .refine(({ streamId: one, streamIds: many }) => one !== undefined || many !== undefined, {
+    path: ['streamId'],
+    error: 'required, or streamIds',
+  })
+  .refine(({ streamId: one, streamIds: many }) => one === undefined || many === undefined, {
+    path: ['streamId'],
+    error: 'not together with streamIds',
+  });
+
+const unsubscribeSchema = z.object({
+  type: z.literal('unsubscribe'),
+  streamId: streamIdOrAll,
+});
+
+const ackSchema = z.object({
+  type: z.literal('ack'),
   streamId,
-  consumes: channels,
+  /** Frames of this stream that have arrived on this subscription so far. */
+  received: z.int().min(0),
 });
 
-const unsubscribeSchema = z.object({ type: z.literal('unsubscribe'), streamId });
+const heartbeatSchema = z.object({ type: z.literal('heartbeat') });
 
 const alertSchema = z.object({
   type: z.literal('alert'),
@@ -58,21 +116,35 @@ export const controlSchemas = {
   register: registerSchema,
   subscribe: subscribeSchema,
   unsubscribe: unsubscribeSchema,
+  ack: ackSchema,
   alert: alertSchema,
+  heartbeat: heartbeatSchema,
 } as const;
 
-export type RegisterMessage = z.infer<typeof registerSchema>;
-export type SubscribeMessage = z.infer<typeof subscribeSchema>;
+/** What may be undefined may also be left out. */
+type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: T[K];
+};
+
+export type RegisterMessage = Given<z.infer<typeof registerSchema>>;
+export type SubscribeMessage = Given<z.infer<typeof subscribeSchema>>;
 type UnsubscribeMessage = z.infer<typeof unsubscribeSchema>;
+export type AckMessage = z.infer<typeof ackSchema>;
 export type AlertMessage = z.infer<typeof alertSchema>;
 export type ReportedAlert = z.infer<typeof reportedAlertSchema>;
-export type ControlMessage = RegisterMessage | SubscribeMessage | UnsubscribeMessage | AlertMessage;
+export type ControlMessage =
+  | RegisterMessage
+  | SubscribeMessage
+  | UnsubscribeMessage
+  | AckMessage
+  | AlertMessage
+  | z.infer<typeof heartbeatSchema>;
 
 /** A stream's state as viewers see it. */
 export type StreamStatus = 'online' | 'streaming' | 'offline';
 
 /** An alert as the router sends it on: everything filled in, times in ms since the epoch. */
-interface DeliveredAlert {
+export interface DeliveredAlert {
   type: 'alert';
   id: string;
   streamId: string;
@@ -84,8 +156,20 @@ interface DeliveredAlert {
 
 /** Every control message a router sends. Times are ms since the epoch. */
 export type ServerMessage =
-  | { type: 'success'; message: string; streamId: string; timestamp: number }
+  | {
+      type: 'success';
+      message: string;
+      streamId: string;
+      /** After `register`: how to go on with this stream on another connection. */
+      resumeToken?: string;
+      /** After `subscribe` with `since`: whether all alerts after it are sent now, or older ones are forgotten. */
+      alerts?: 'complete' | 'gap';
+      timestamp: number;
+    }
   | { type: 'error'; code: ErrorCode; message: string; streamId?: string; timestamp: number }
   | { type: 'status'; streamId: string; status: StreamStatus; timestamp: number }
+  /** `maxFps`: more frames a second are wanted by nobody (`demand`), or are dropped (`rate-limit`). */
+  | { type: 'throttle'; streamId: string; maxFps: number; reason: 'demand' | 'rate-limit'; timestamp: number }
+  | { type: 'heartbeat'; timestamp: number }
   | { type: 'going-away'; reconnectAfterMs: number; timestamp: number }
   | DeliveredAlert;

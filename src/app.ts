@@ -11,6 +11,7 @@ import { createSessions } from './auth/sessions.ts';
 import type { AuthConfig, Config } from './config.ts';
 import { serveHttp } from './gateways/http/gateway.ts';
 import { loadPages } from './gateways/http/pages.ts';
+import { createWebhook } from './gateways/webhook/webhook.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
 import { asLog } from './log.ts';
 import { MlFeed } from './ml/feed.ts';
@@ -29,8 +30,8 @@ type Listen = (host: string, port: number, options: number, done: (socket: us_li
 
 /** How often time passes for streams: quiet ones, and ends of grace. */
 const TICK_MS = 250;
-/** A drain ends within 10 s; this leaves the rest for the ML service and the database. */
-const DRAIN_DEADLINE_MS = 7_000;
+/** A drain ends within 10 s; this leaves the rest for the ML service, the webhook and the database. */
+const DRAIN_DEADLINE_MS = 6_000;
 const CLOSE_DEADLINE_MS = 1_000;
 
 const systemClock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -72,6 +73,21 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     clock,
   });
 
+  const after = (delayMs: number, action: () => void) => {
+    const timer = setTimeout(action, delayMs);
+    return () => clearTimeout(timer);
+  };
+  const webhook =
+    config.ALERT_WEBHOOK_URL === undefined
+      ? undefined
+      : createWebhook({
+          url: config.ALERT_WEBHOOK_URL,
+          secret: config.ALERT_WEBHOOK_SECRET,
+          clock,
+          log,
+          after,
+          random: Math.random,
+        });
   const ml = config.ML_SERVICE_URL === undefined ? undefined : createMlFeed(config, config.ML_SERVICE_URL, clock);
   const router = createRouter({
     publisher: {
@@ -92,6 +108,9 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     access: config.STREAM_ACCESS,
     newStreamId: () => `stream_${randomBytes(16).toString('hex')}`,
     newAlertId: () => uuidV7(),
+    newResumeToken: () => randomBytes(16).toString('hex'),
+    alertCooldownMs: config.ALERT_COOLDOWN_MS,
+    alertSink: webhook,
   });
 
   const webSockets = new WebSocketGateway(app, {
@@ -109,6 +128,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     detailedStats: () => ({
       ...trafficStats(router),
       ml: ml?.stats ?? null,
+      webhook: webhook?.stats ?? null,
       sessions: { lookUps: sessions.lookUps },
       process: processUse(),
     }),
@@ -135,6 +155,8 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     clearInterval(ticks);
     app.close();
     if (ml !== undefined) await atMost(CLOSE_DEADLINE_MS, ml.close());
+    // After the ML service: its last answers may have been alerts.
+    await webhook?.close(CLOSE_DEADLINE_MS);
     await atMost(CLOSE_DEADLINE_MS, pool.end());
   }
 
@@ -149,10 +171,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       }),
       clock: feedClock,
       log,
-      after: (delayMs, action) => {
-        const timer = setTimeout(action, delayMs);
-        return () => clearTimeout(timer);
-      },
+      after,
       onAlert: (alert) => router.alerts.fromService(parseReportedAlert(alert)),
       fps: settings.ML_FPS,
       batchWaitMs: settings.ML_BATCH_WAIT_MS,

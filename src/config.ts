@@ -12,6 +12,11 @@ function httpUrl() {
   return z.url({ protocol: /^https?$/, error: 'must be a URL that starts with http:// or https://' });
 }
 
+/** Whether a URL names a user or a password. What is no URL at all is somebody else's fault to report. */
+function hasUser(url: string): boolean {
+  return URL.canParse(url) && (new URL(url).username !== '' || new URL(url).password !== '');
+}
+
 /** Every variable the router reads, with its meaning for `.env.example` and the README; a test holds the three together. */
 const environment = z.object({
   PORT: integer(0, 65_535, 3000),
@@ -38,7 +43,7 @@ const environment = z.object({
   STREAM_GRACE_MS: integer(0, 3_600_000, 15_000),
 
   ML_SERVICE_URL: httpUrl()
-    .refine((url) => !URL.canParse(url) || (new URL(url).username === '' && new URL(url).search === ''), {
+    .refine((url) => !hasUser(url) && (!URL.canParse(url) || new URL(url).search === ''), {
       error: 'must have no user and no query, they would not be sent',
     })
     .optional(),
@@ -49,6 +54,12 @@ const environment = z.object({
   ML_MAX_IN_FLIGHT: integer(1, 256, 4),
   ML_MAX_AGE_MS: integer(1, 60_000, 1000),
   ML_TIMEOUT_MS: integer(1, 600_000, 5000),
+
+  ALERT_WEBHOOK_URL: httpUrl()
+    .refine((url) => !hasUser(url), { error: 'must have no user, it would not be sent' })
+    .optional(),
+  ALERT_WEBHOOK_SECRET: z.string().optional(),
+  ALERT_COOLDOWN_MS: integer(0, 86_400_000, 0),
 });
 
 type Environment = z.infer<typeof environment>;

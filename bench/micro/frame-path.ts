@@ -5,7 +5,7 @@ import { NewestFrame } from '../../src/router/newest-frame.ts';
 import { Peer } from '../../src/router/peer.ts';
 import type { FrameTap, PeerSocket, Publisher, SendResult, StreamTap } from '../../src/router/ports.ts';
 import { createRouter } from '../../src/router/router.ts';
-import type { EncoderLink } from '../../src/router/stream.ts';
+import { EncoderLink } from '../../src/router/stream.ts';
 import { Viewer } from '../../src/router/viewer.ts';
 import { frameMessage, STREAM_ID } from './frames.ts';
 import { SteppingClock } from './stepping-clock.ts';
@@ -81,13 +81,11 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false
     access: 'owner',
     newStreamId: () => STREAM_ID,
     newAlertId: () => '1',
+    newResumeToken: () => '1',
+    alertCooldownMs: 0,
+    alertSink: undefined,
   });
-  const link: EncoderLink = {
-    peer: new Peer(PRINCIPAL, new CountingSocket(), from),
-    stream: undefined,
-    produces: [],
-    consumes: [],
-  };
+  const link = new EncoderLink(new Peer(PRINCIPAL, new CountingSocket(), from));
   router.streams.register(link, {
     type: 'register',
     clientType: 'mobile',
@@ -112,7 +110,7 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false
     return socket;
   });
   tap.takenFrames = 0;
-  const deliveredBefore = counters.framesDelivered;
+  const deliveredBefore = counters.frames.delivered;
 
   let calls = 0;
   const direction = viewers === 0 || from === to ? NAMES[from] : `${NAMES[from]} to ${NAMES[to]}`;
@@ -126,7 +124,7 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false
     },
     check: () => {
       mustBe('frames accepted', counters.framesAccepted, calls + 1);
-      mustBe('frames delivered', counters.framesDelivered - deliveredBefore, calls * viewers);
+      mustBe('frames delivered', counters.frames.delivered - deliveredBefore, calls * viewers);
       const sentFrames = sockets.reduce((sum, socket) => sum + socket.sentFrames, 0);
       mustBe('frames published', publisher.publishedFrames, lane === 'topic' && viewers > 0 ? calls : 0);
       mustBe('frames sent', sentFrames, lane === 'direct' ? calls * viewers : 0);
@@ -187,6 +185,7 @@ class CountingSocket implements PeerSocket {
 
 /** Wants all frames or none, and copies nothing: what a tap does with a frame is the suite `ml-batcher`. */
 class CountingTap implements FrameTap, StreamTap {
+  readonly fps = 5;
   takenFrames = 0;
   readonly #wants: boolean;
 

@@ -57,6 +57,10 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.#parts = parts;
   }
 
+  get fps(): number {
+    return this.#parts.fps;
+  }
+
   get isClosed(): boolean {
     return this.#closed;
   }

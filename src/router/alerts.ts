@@ -1,8 +1,9 @@
 import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
-import type { AlertMessage, ReportedAlert } from '../../proto/messages.ts';
+import type { AlertMessage, DeliveredAlert, ReportedAlert } from '../../proto/messages.ts';
+import type { AlertHistory } from './alert-history.ts';
 import type { Counters } from './counters.ts';
 import { Outgoing } from './outgoing.ts';
-import type { Clock } from './ports.ts';
+import type { AlertSink, Clock } from './ports.ts';
 import type { EncoderLink, Stream } from './stream.ts';
 import type { Streams } from './streams.ts';
 
@@ -11,6 +12,9 @@ export interface AlertsParts {
   counters: Counters;
   /** Unique, and later ones sort after earlier ones. */
   newAlertId: () => string;
+  history: AlertHistory;
+  /** Every accepted alert goes there, too. */
+  sink: AlertSink | undefined;
 }
 
 /** Alerts on their way to the encoder of the stream and to every viewer that consumes alerts. */
@@ -54,7 +58,11 @@ export class Alerts {
   }
 
   #deliver(stream: Stream, alert: ReportedAlert): void {
-    const outgoing = new Outgoing({
+    if (!stream.cooldown.admits(alert.severity, alert.message, this.#parts.clock.monotonicMs())) {
+      this.#parts.counters.alertsSuppressed += 1;
+      return;
+    }
+    const message: DeliveredAlert = {
       type: 'alert',
       id: this.#parts.newAlertId(),
       streamId: stream.id,
@@ -62,8 +70,11 @@ export class Alerts {
       message: alert.message,
       metadata: alert.metadata ?? {},
       timestamp: alert.timestamp ?? this.#parts.clock.epochMs(),
-    });
+    };
+    const outgoing = new Outgoing(message);
     this.#parts.counters.alertsAccepted += 1;
+    this.#parts.history.add(stream.ownerId, message.id, stream.id, outgoing);
+    this.#parts.sink?.take(message);
     this.#parts.counters.alertsDelivered += stream.audience.tell(outgoing, true);
     if (stream.encoder?.consumes.includes('alert')) {
       stream.encoder.peer.tell(outgoing);

@@ -1,28 +1,18 @@
-import type { Encoded, Encoding } from '../../proto/codec.ts';
 import type { FrameView } from '../../proto/frame.ts';
 import type { Counters } from './counters.ts';
-import { chooseLane } from './lane.ts';
+import { chooseLane, type Lane } from './lane.ts';
+import { Lanes } from './lanes.ts';
 import type { NewestFrame } from './newest-frame.ts';
 import type { Outgoing } from './outgoing.ts';
-import type { Publisher } from './ports.ts';
-import type { Viewing } from './viewer.ts';
+import type { Clock, Publisher } from './ports.ts';
+import type { PublishLog } from './publish-log.ts';
+import type { Viewing } from './viewing.ts';
 
 export interface AudienceParts {
   publisher: Publisher;
+  publishLog: PublishLog;
   counters: Counters;
-}
-
-/** Those who get frames now, in one encoding. */
-class Lanes {
-  readonly encoding: Encoding;
-  readonly topic: string;
-  readonly direct = new Set<Viewing>();
-  topicViewers = 0;
-
-  constructor(encoding: Encoding, key: number) {
-    this.encoding = encoding;
-    this.topic = `${key}/${encoding}`;
-  }
+  clock: Clock;
 }
 
 /** Everybody who watches one stream, and how its frames reach them. */
@@ -34,7 +24,6 @@ export class Audience {
   readonly #json: Lanes;
   /** Those of the two that have viewers: the frame path does not look at others. */
   #used: readonly Lanes[] = [];
-  #behindViewers = 0;
 
   /** `key`: unique among all streams that ever were, so that no topic outlives its stream. */
   constructor(key: number, newest: NewestFrame, parts: AudienceParts) {
@@ -48,28 +37,29 @@ export class Audience {
     return this.#viewings;
   }
 
+  /** Frames a second that its most demanding viewer wants; 0 without viewers of frames. */
+  get wantedFps(): number {
+    let fps = 0;
+    for (const { wish } of this.#viewings) if (wish.wantsFrames) fps = Math.max(fps, wish.maxFps ?? Infinity);
+    return fps;
+  }
+
   /**
-   * Writes the frame in every encoding somebody watches, once each.
+   * Writes the frame in every encoding somebody can be sent, once each.
    * @throws ProtocolError for a frame that cannot be written in one of them: nobody gets it then.
    */
-  transcode(frame: FrameView): void {
-    for (const { encoding } of this.#used) frame.in(encoding);
+  transcode(frame: FrameView, nowMs: number): void {
+    for (const lanes of this.#used) {
+      if (lanes.encoding !== frame.encoding && lanes.takesFrame(nowMs)) frame.in(lanes.encoding);
+    }
   }
 
   /** The fan-out of a transcoded frame: one publish per encoding, and one send per viewer that has no topic. */
-  deliver(frame: FrameView): void {
-    const { publisher, counters } = this.#parts;
-    // Before the fan-out: who falls behind during it is counted there.
-    counters.framesOffered += this.#behindViewers;
-    counters.framesDropped.slow += this.#behindViewers;
-    for (const { encoding, topic, topicViewers, direct } of this.#used) {
-      const encoded = frame.in(encoding);
-      if (topicViewers > 0) {
-        counters.framesOffered += topicViewers;
-        counters.framesDelivered += topicViewers;
-        publisher.publishFrame(topic, encoded, encoding);
-      }
-      for (const viewing of direct) this.#send(viewing, encoded, encoding);
+  deliver(frame: FrameView, nowMs: number): void {
+    for (const lanes of this.#used) {
+      // Paced ones first: who falls behind in the other two lanes joins these, and has been offered this frame.
+      for (const viewing of lanes.paced) this.#offer(viewing, frame, nowMs);
+      if (lanes.plainViewers > 0) this.#deliverPlain(lanes, frame);
     }
     if (this.#newest.byteLength === 0) this.#settle(frame.bytes.length);
   }
@@ -77,9 +67,9 @@ export class Audience {
   /** To everybody here, or to those that consume alerts. */
   tell(outgoing: Outgoing, onlyAlertConsumers = false): number {
     let told = 0;
-    for (const viewing of this.#viewings) {
-      if (onlyAlertConsumers && !viewing.wantsAlerts) continue;
-      viewing.viewer.peer.tell(outgoing);
+    for (const { viewer, wish } of this.#viewings) {
+      if (onlyAlertConsumers && !wish.wantsAlerts) continue;
+      viewer.peer.tell(outgoing);
       told += 1;
     }
     return told;
@@ -89,9 +79,13 @@ export class Audience {
   admit(viewing: Viewing): void {
     viewing.audience = this;
     this.#viewings.add(viewing);
-    if (!viewing.wantsFrames) return;
-    if (viewing.viewer.isBehind) this.#setBehind(viewing);
-    else this.resume(viewing);
+    if (!viewing.wish.wantsFrames) return;
+    if (this.#newest.byteLength > 0) {
+      viewing.tally.offer();
+      viewing.heldFor = 'slow';
+    }
+    this.#enterLane(viewing);
+    this.release(viewing);
   }
 
   dismiss(viewing: Viewing): void {
@@ -99,60 +93,109 @@ export class Audience {
     this.leaveTopic(viewing);
     this.#viewings.delete(viewing);
     viewing.audience = undefined;
-    viewing.caughtUpWith = 0;
+    if (viewing.heldFor === undefined) return;
+    viewing.heldFor = undefined;
+    viewing.tally.drop('closed');
   }
 
-  /**
-   * The newest frame, then a lane. A socket that refuses even that one is behind again, see `Viewers.dropped`. Who was sent this
-   * very frame at an earlier try is not sent it again.
-   */
-  resume(viewing: Viewing): void {
-    if (!viewing.wantsFrames) return;
-    this.#leaveLane(viewing);
+  /** Sends the newest frame to a viewer that it was held back from, if it may be sent now. */
+  release(viewing: Viewing): void {
+    if (viewing.heldFor === undefined) return;
+    const obstacle = viewing.obstacle(this.#parts.clock.monotonicMs());
+    if (obstacle !== undefined) {
+      viewing.heldFor = obstacle;
+      return;
+    }
     const { encoding } = viewing.viewer.peer;
     const newest = this.#newest.in(encoding);
-    this.#enterLane(viewing);
-    if (newest === undefined || viewing.caughtUpWith === this.#newest.number) return;
-    if (this.#send(viewing, newest, encoding)) viewing.caughtUpWith = this.#newest.number;
+    if (newest !== undefined && viewing.socket.sendFrame(newest, encoding) !== 'refused') viewing.sent();
   }
 
-  /** Stops counting on the viewer's lane. The topic itself is left later, see `Viewer.fallBehind`. */
-  suspend(viewing: Viewing): void {
-    if (!viewing.wantsFrames || viewing.lane === 'behind') return;
+  /** The viewer's socket has drained: its lane again, and the newest frame if it has not had it. */
+  resume(viewing: Viewing): void {
+    if (!viewing.wish.wantsFrames) return;
     this.#leaveLane(viewing);
-    this.#setBehind(viewing);
+    this.#enterLane(viewing);
+    this.release(viewing);
+  }
+
+  /** No frames before `resume`. The topic itself is left later, see `Viewer.fallBehind`. */
+  suspend(viewing: Viewing): void {
+    if (viewing.lane === undefined || viewing.lane === 'paced') return;
+    this.#leaveLane(viewing);
+    this.#enterLane(viewing);
   }
 
   leaveTopic(viewing: Viewing): void {
     if (!viewing.inTopic) return;
     viewing.inTopic = false;
-    viewing.socket.leaveTopic(this.#lanesOf(viewing).topic);
+    if (viewing.lanes !== undefined) viewing.socket.leaveTopic(viewing.lanes.topic);
   }
 
-  /** A refusal needs no more than counting here: the socket reports it to `Viewers.dropped` as well. */
-  #send(viewing: Viewing, frame: Encoded, encoding: Encoding): boolean {
-    const { counters } = this.#parts;
-    const accepted = viewing.socket.sendFrame(frame, encoding) !== 'refused';
-    counters.framesOffered += 1;
-    if (accepted) counters.framesDelivered += 1;
-    else counters.framesDropped.slow += 1;
-    return accepted;
+  /** The last `frames` of a lane did not reach a viewer that is suspended since: the newest is held back, the others are lost. */
+  takeBack(viewing: Viewing, frames: number): void {
+    viewing.tally.takeBack(frames);
+    viewing.tally.drop('slow', frames - 1);
+    viewing.heldFor = 'slow';
+  }
+
+  /** Lets time pass: who waited for its `maxFps` gets the newest frame, also when no further one comes. */
+  tick(): void {
+    for (const { paced } of this.#used) for (const viewing of paced) this.release(viewing);
+  }
+
+  /** Brings a viewer's tally up to date. */
+  count(viewing: Viewing): void {
+    const rounds = viewing.lanes?.rounds ?? 0;
+    if (viewing.lane === 'topic' || viewing.lane === 'direct') viewing.tally.note(rounds - viewing.countedRounds);
+    viewing.countedRounds = rounds;
+  }
+
+  #deliverPlain(lanes: Lanes, frame: FrameView): void {
+    const { encoding } = lanes;
+    const { publisher, publishLog, counters } = this.#parts;
+    const encoded = frame.in(encoding);
+    // Before the fan-out: who turns out not to have got it takes it back.
+    counters.frames.offer(lanes.plainViewers);
+    counters.frames.deliver(lanes.plainViewers);
+    lanes.rounds += 1;
+    for (const viewing of lanes.direct) {
+      if (viewing.socket.sendFrame(encoded, encoding) === 'refused') this.takeBack(viewing, 1);
+    }
+    if (lanes.topicViewers === 0) return;
+    publishLog.note(lanes, frame.timestamp, encoded.length);
+    publisher.publishFrame(lanes.topic, encoded, encoding);
+  }
+
+  #offer(viewing: Viewing, frame: FrameView, nowMs: number): void {
+    viewing.tally.offer();
+    if (viewing.heldFor !== undefined) viewing.tally.drop(viewing.heldFor);
+    viewing.heldFor = viewing.obstacle(nowMs);
+    if (viewing.heldFor !== undefined) return;
+    viewing.heldFor = 'slow';
+    const { encoding } = viewing.viewer.peer;
+    if (viewing.socket.sendFrame(frame.in(encoding), encoding) !== 'refused') viewing.sent();
   }
 
   #enterLane(viewing: Viewing): void {
-    // Before a stream's first frame nobody knows its size: direct for that one frame, then `settle` decides.
-    const lane = this.#newest.byteLength === 0 ? 'direct' : chooseLane(this.#newest.byteLength);
-    if (lane === 'topic') {
-      this.#joinTopic(viewing);
-    } else {
-      viewing.lane = 'direct';
-      this.#lanesOf(viewing).direct.add(viewing);
-    }
+    const lanes = viewing.viewer.peer.encoding === 'msgpack' ? this.#msgpack : this.#json;
+    viewing.lanes = lanes;
+    viewing.joinedRounds = lanes.rounds;
+    viewing.countedRounds = lanes.rounds;
+    viewing.lane = this.#laneFor(viewing);
+    if (viewing.lane === 'paced') lanes.paced.add(viewing);
+    else if (viewing.lane === 'direct') lanes.direct.add(viewing);
+    else this.#joinTopic(viewing, lanes);
     this.#noteUsed();
   }
 
-  #joinTopic(viewing: Viewing): void {
-    const lanes = this.#lanesOf(viewing);
+  #laneFor(viewing: Viewing): Lane {
+    if (viewing.isPaced) return 'paced';
+    // Before a stream's first frame nobody knows its size: direct for that one frame, then `settle` decides.
+    return this.#newest.byteLength === 0 ? 'direct' : chooseLane(this.#newest.byteLength);
+  }
+
+  #joinTopic(viewing: Viewing, lanes: Lanes): void {
     viewing.lane = 'topic';
     viewing.inTopic = true;
     lanes.topicViewers += 1;
@@ -160,33 +203,26 @@ export class Audience {
   }
 
   #leaveLane(viewing: Viewing): void {
-    if (viewing.lane === 'topic') this.#lanesOf(viewing).topicViewers -= 1;
-    else if (viewing.lane === 'direct') this.#lanesOf(viewing).direct.delete(viewing);
-    else if (viewing.lane === 'behind') this.#behindViewers -= 1;
+    this.count(viewing);
+    const { lane, lanes } = viewing;
     viewing.lane = undefined;
+    if (lane === undefined || lanes === undefined) return;
+    if (lane === 'topic') lanes.topicViewers -= 1;
+    else lanes[lane].delete(viewing);
     this.#noteUsed();
   }
 
-  #lanesOf({ viewer }: Viewing): Lanes {
-    return viewer.peer.encoding === 'msgpack' ? this.#msgpack : this.#json;
-  }
-
   #noteUsed(): void {
-    this.#used = [this.#msgpack, this.#json].filter(({ topicViewers, direct }) => topicViewers > 0 || direct.size > 0);
-  }
-
-  #setBehind(viewing: Viewing): void {
-    viewing.lane = 'behind';
-    this.#behindViewers += 1;
+    this.#used = [this.#msgpack, this.#json].filter(({ isUsed }) => isUsed);
   }
 
   /** After the first frame: those who waited for it leave the direct lane when frames are small enough for a topic. */
   #settle(frameBytes: number): void {
     if (chooseLane(frameBytes) === 'direct') return;
-    for (const { direct } of this.#used) {
-      for (const viewing of direct) {
-        direct.delete(viewing);
-        this.#joinTopic(viewing);
+    for (const lanes of this.#used) {
+      for (const viewing of lanes.direct) {
+        lanes.direct.delete(viewing);
+        this.#joinTopic(viewing, lanes);
       }
     }
   }

@@ -42,13 +42,13 @@ export class FramePath {
       return true;
     }
 
-    stream.audience.transcode(frame);
+    stream.audience.transcode(frame, nowMs);
     const sampled = stream.tap.wants(nowMs) ? frame.jpeg() : undefined;
     this.#counters.framesAccepted += 1;
     stream.lastFrameMs = nowMs;
     stream.seq += 1;
     if (stream.status !== 'streaming') this.#streams.setStatus(stream, 'streaming');
-    stream.audience.deliver(frame);
+    stream.audience.deliver(frame, nowMs);
     stream.newest.keep(message, encoding);
     if (sampled !== undefined) stream.tap.take(sampled, frame.timestamp, stream.seq, nowMs);
     return true;
@@ -67,9 +67,11 @@ export class FramePath {
     this.#counters.framesRejected.rate += 1;
     const dropped = stream.rateNotice.due(nowMs);
     if (dropped === 0) return;
+    const timestamp = this.#clock.epochMs();
     const message = `${dropped} frame${dropped === 1 ? '' : 's'} over the stream's rate limit dropped`;
-    link.peer.tell(
-      new Outgoing({ type: 'error', code: ErrorCode.rateLimited, message, timestamp: this.#clock.epochMs() }),
-    );
+    link.peer.tell(new Outgoing({ type: 'error', code: ErrorCode.rateLimited, message, timestamp }));
+    if (!link.peer.understands('throttle')) return;
+    const { maxFps } = stream.limit;
+    link.peer.tell(new Outgoing({ type: 'throttle', streamId: stream.id, maxFps, reason: 'rate-limit', timestamp }));
   }
 }

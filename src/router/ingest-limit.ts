@@ -10,7 +10,7 @@ export interface IngestLimits {
  * integers (thousandths of frames, bytes, whole ms), for the reason that `TokenBucket` gives: as two of those it took 5 places of memory.
  */
 export class IngestLimit {
-  readonly #maxFps: number;
+  readonly maxFps: number;
   readonly #maxBytesPerSecond: number;
   readonly #burstBytes: number;
   #milliFrames: number;
@@ -18,7 +18,7 @@ export class IngestLimit {
   #filledAtMs: number;
 
   constructor(limits: IngestLimits, nowMs: number) {
-    this.#maxFps = limits.maxFps;
+    this.maxFps = limits.maxFps;
     this.#maxBytesPerSecond = limits.maxBytesPerSecond;
     this.#burstBytes = Math.max(limits.maxBytesPerSecond, limits.maxMessageBytes);
     this.#milliFrames = limits.maxFps * 1000;
@@ -31,7 +31,7 @@ export class IngestLimit {
     const wholeMs = Math.floor(nowMs);
     const passedMs = wholeMs - this.#filledAtMs;
     this.#filledAtMs = wholeMs;
-    const milliFrames = Math.min(this.#maxFps * 1000, this.#milliFrames + passedMs * this.#maxFps);
+    const milliFrames = Math.min(this.maxFps * 1000, this.#milliFrames + passedMs * this.maxFps);
     const bytes = Math.min(this.#burstBytes, this.#bytes + Math.floor((passedMs * this.#maxBytesPerSecond) / 1000));
     const admitted = milliFrames >= 1000 && bytes >= messageBytes;
     this.#milliFrames = admitted ? milliFrames - 1000 : milliFrames;

@@ -1,5 +1,6 @@
 import { CloseCode } from '../../proto/close-codes.ts';
 import type { Encoded, Encoding } from '../../proto/codec.ts';
+import type { Notice } from '../../proto/messages.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { PeerSocket, Principal } from './ports.ts';
 
@@ -8,6 +9,8 @@ const OUTBOX_LIMIT = 256;
 /** And how much they may be together, in bytes or characters: an alert may carry almost 1 MiB of metadata. */
 const OUTBOX_LIMIT_BYTES = 4 * 1024 * 1024;
 
+const NOTICES: readonly Notice[] = ['throttle', 'heartbeat', 'going-away'];
+
 /**
  * The other end of one connection. Control messages (success, error, status, alert) do not share the fate of frames: what
  * the socket refuses waits here, in order, and goes out before the next frame.
@@ -15,8 +18,7 @@ const OUTBOX_LIMIT_BYTES = 4 * 1024 * 1024;
 export class Peer {
   readonly principal: Principal;
   readonly socket: PeerSocket;
-  /** Offered a subprotocol, so it was written for this protocol and understands `going-away`. */
-  readonly speaksWatchout: boolean;
+  readonly #understood: Set<Notice>;
   /** From the subprotocol or the first message; `json` until then, as every client of the original documents speaks. */
   encoding: Encoding;
   #outbox: Encoded[] | undefined;
@@ -26,8 +28,18 @@ export class Peer {
   constructor(principal: Principal, socket: PeerSocket, subprotocolEncoding: Encoding | undefined) {
     this.principal = principal;
     this.socket = socket;
-    this.speaksWatchout = subprotocolEncoding !== undefined;
+    // Who offers a subprotocol was written for this protocol, and not for the first router.
+    this.#understood = new Set(subprotocolEncoding === undefined ? [] : NOTICES);
     this.encoding = subprotocolEncoding ?? 'json';
+  }
+
+  /** The client says which messages it wants beside those that every client knows. */
+  learns(notices: readonly Notice[] = []): void {
+    for (const notice of notices) this.#understood.add(notice);
+  }
+
+  understands(notice: Notice): boolean {
+    return this.#understood.has(notice);
   }
 
   /** Sends a control message, or keeps it until the socket has drained. */

@@ -1,4 +1,5 @@
 import type { Encoded, Encoding } from '../../proto/codec.ts';
+import type { DeliveredAlert } from '../../proto/messages.ts';
 
 /** What the router asks of the world. Gateways, `ml/` and `auth/` implement these; tests fake them. */
 
@@ -51,7 +52,14 @@ export interface StreamTap {
 
 /** Where frames are taken aside, each stream by its own tap: the frame path need not look it up. */
 export interface FrameTap {
+  /** Frames a second that it takes of each stream; 0 for none. */
+  readonly fps: number;
   open(streamId: string, nowMs: number): StreamTap;
+}
+
+/** Takes every alert that was accepted, for delivery elsewhere. Returns at once and throws nothing. */
+export interface AlertSink {
+  take(alert: DeliveredAlert): void;
 }
 
 /** Who a connection speaks for, once its credentials were checked. */

@@ -1,9 +1,11 @@
 import type { StreamAccess } from './access.ts';
+import { AlertHistory } from './alert-history.ts';
 import { Alerts } from './alerts.ts';
 import { Counters } from './counters.ts';
 import { FramePath } from './frame-path.ts';
 import type { IngestLimits } from './ingest-limit.ts';
-import type { Clock, Defer, FrameTap, Log, Publisher } from './ports.ts';
+import type { AlertSink, Clock, Defer, FrameTap, Log, Publisher } from './ports.ts';
+import { PublishLog } from './publish-log.ts';
 import { Streams } from './streams.ts';
 import { Viewers } from './viewers.ts';
 
@@ -18,6 +20,9 @@ export interface RouterParts {
   access: StreamAccess;
   newStreamId: () => string;
   newAlertId: () => string;
+  newResumeToken: () => string;
+  alertCooldownMs: number;
+  alertSink: AlertSink | undefined;
 }
 
 /** The whole domain, wired: streams, their viewers, the way of frames and the way of alerts. */
@@ -31,17 +36,20 @@ export interface Router {
 
 export function createRouter(parts: RouterParts): Router {
   const counters = new Counters();
+  const publishLog = new PublishLog();
+  const history = new AlertHistory(parts.newAlertId());
   const streams = new Streams({
     ...parts,
     counters,
-    onLive: (stream) => viewers.bindPending(stream),
+    publishLog,
+    onLive: (stream) => viewers.bind(stream),
     onEnded: (stream) => {
       viewers.streamEnded(stream);
       stream.tap.close();
     },
   });
-  const viewers: Viewers = new Viewers(streams, { ...parts, counters });
-  const alerts = new Alerts(streams, { ...parts, counters });
+  const viewers: Viewers = new Viewers(streams, { ...parts, counters, publishLog, history });
+  const alerts = new Alerts(streams, { ...parts, counters, history, sink: parts.alertSink });
   const framePath = new FramePath(streams, parts.clock, counters);
   return { streams, viewers, framePath, alerts, counters };
 }

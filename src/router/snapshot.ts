@@ -27,8 +27,8 @@ export function connectionStats(router: Router, totalConnections: number): Conne
     if (stream.encoder !== undefined) stats.totalProducers += 1;
     if (stream.encoder?.consumes.includes('alert')) stats.totalAlertConsumers += 1;
     for (const viewing of stream.audience.viewings) {
-      if (viewing.wantsFrames) stats.totalVideoConsumers += 1;
-      if (viewing.wantsAlerts) stats.totalAlertConsumers += 1;
+      if (viewing.wish.wantsFrames) stats.totalVideoConsumers += 1;
+      if (viewing.wish.wantsAlerts) stats.totalAlertConsumers += 1;
     }
   }
   return stats;
@@ -37,17 +37,20 @@ export function connectionStats(router: Router, totalConnections: number): Conne
 /** What became of frames, alerts and messages since the start: names and units as `/stats` documents them. */
 export function trafficStats({ counters }: Router) {
   const { notYours, rate } = counters.framesRejected;
+  const { offered, delivered, dropped, inFlight } = counters.frames;
   return {
     frames: {
       received: counters.framesAccepted + notYours + rate,
       rejected: { ...counters.framesRejected },
-      offered: counters.framesOffered,
-      delivered: counters.framesDelivered,
-      dropped: { ...counters.framesDropped },
+      offered,
+      delivered,
+      dropped: { ...dropped },
+      inFlight,
     },
     alerts: {
       accepted: counters.alertsAccepted,
       refused: counters.alertsRefused,
+      suppressed: counters.alertsSuppressed,
       delivered: counters.alertsDelivered,
     },
     messages: { invalid: counters.messagesInvalid },

@@ -1,5 +1,6 @@
 import type { Channel, StreamStatus } from '../../proto/messages.ts';
 import { Audience, type AudienceParts } from './audience.ts';
+import { Cooldown } from './cooldown.ts';
 import { IngestLimit, type IngestLimits } from './ingest-limit.ts';
 import { NewestFrame } from './newest-frame.ts';
 import { OncePer } from './once-per.ts';
@@ -7,16 +8,32 @@ import type { Peer } from './peer.ts';
 import type { FrameTap, StreamTap } from './ports.ts';
 
 /** The connection of an encoder, and the stream it registered. */
-export interface EncoderLink {
+export class EncoderLink {
   readonly peer: Peer;
   stream: Stream | undefined;
-  produces: readonly Channel[];
-  consumes: readonly Channel[];
+  produces: readonly Channel[] = [];
+  consumes: readonly Channel[] = [];
+  /** The `maxFps` it was last asked for; undefined: never asked. */
+  askedFps: number | undefined;
+
+  constructor(peer: Peer) {
+    this.peer = peer;
+  }
 }
 
 export interface StreamParts extends AudienceParts {
   limits: IngestLimits;
   tap: FrameTap;
+  /** The same alert again within this time is not sent; 0: all are. */
+  alertCooldownMs: number;
+}
+
+export interface StreamOrigin {
+  id: string;
+  ownerId: string;
+  /** Unique among all streams that ever were. */
+  key: number;
+  resumeToken: string;
 }
 
 /** A live stream: it keeps its id, owner, viewers and newest frame while encoders come and go. */
@@ -27,6 +44,9 @@ export class Stream {
   readonly audience: Audience;
   readonly limit: IngestLimit;
   readonly tap: StreamTap;
+  readonly cooldown: Cooldown;
+  /** Whoever has it may go on with this stream. */
+  readonly resumeToken: string;
   /** At most one `RATE_LIMITED` a second. */
   readonly rateNotice = new OncePer(1000);
   status: StreamStatus = 'online';
@@ -35,14 +55,18 @@ export class Stream {
   /** When the grace ends, ms of the monotonic clock. */
   graceEndsMs = Number.POSITIVE_INFINITY;
   lastFrameMs = Number.NEGATIVE_INFINITY;
+  /** Since when less is wanted than the encoder was asked for, ms of the monotonic clock. */
+  lessWantedSinceMs = Number.POSITIVE_INFINITY;
   /** Number of the newest frame, from 1. */
   seq = 0;
 
-  constructor(id: string, ownerId: string, key: number, nowMs: number, parts: StreamParts) {
-    this.id = id;
-    this.ownerId = ownerId;
+  constructor(origin: StreamOrigin, nowMs: number, parts: StreamParts) {
+    this.id = origin.id;
+    this.ownerId = origin.ownerId;
+    this.resumeToken = origin.resumeToken;
+    this.cooldown = new Cooldown(parts.alertCooldownMs);
     this.limit = new IngestLimit(parts.limits, nowMs);
-    this.tap = parts.tap.open(id, nowMs);
-    this.audience = new Audience(key, this.newest, parts);
+    this.tap = parts.tap.open(origin.id, nowMs);
+    this.audience = new Audience(origin.key, this.newest, parts);
   }
 }

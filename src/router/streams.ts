@@ -7,6 +7,10 @@ import { type EncoderLink, Stream, type StreamParts } from './stream.ts';
 
 /** A `streaming` stream that brings no frame for this long is `online` again. */
 const QUIET_AFTER_MS = 5_000;
+/** What an encoder is asked for while nobody needs anything: a viewer that comes then sees a picture of the last second. */
+const LEAST_FPS = 1;
+/** Less is asked for only after this time: a page that is loaded anew must not make the camera falter. */
+const LESS_AFTER_MS = 2_000;
 
 export interface StreamsParts extends StreamParts {
   clock: Clock;
@@ -14,6 +18,7 @@ export interface StreamsParts extends StreamParts {
   graceMs: number;
   /** `stream_` and word characters, with at least 96 random bits: clients in the field parse it with `/stream_\w+/`. */
   newStreamId: () => string;
+  newResumeToken: () => string;
   /** A stream of this id became live: pending viewers may be bound. */
   onLive: (stream: Stream) => void;
   /** A stream ended; its audience was told. */
@@ -24,6 +29,7 @@ export interface StreamsParts extends StreamParts {
 export class Streams {
   readonly #parts: StreamsParts;
   readonly #streams = new Map<string, Stream>();
+  readonly #byResumeToken = new Map<string, Stream>();
   #lastKey = 0;
 
   constructor(parts: StreamsParts) {
@@ -40,11 +46,18 @@ export class Streams {
 
   /**
    * Binds an encoder to its stream: a new one, one it takes over from an older connection of the same user, or its own again.
-   * @throws ProtocolError `UNAUTHORIZED` when the id is another user's, `INVALID_MESSAGE` when this connection already
-   * has another stream.
+   * @throws ProtocolError `UNAUTHORIZED` when the id or the resume token is another user's, `INVALID_MESSAGE` when this connection already
+   * has another stream, or the token is that of another.
    */
   register(link: EncoderLink, message: RegisterMessage): Stream {
-    const streamId = message.streamId ?? link.stream?.id ?? this.#parts.newStreamId();
+    const resumed = message.resumeToken === undefined ? undefined : this.#byResumeToken.get(message.resumeToken);
+    if (resumed !== undefined && resumed.ownerId !== link.peer.principal.userId) {
+      throw new ProtocolError(ErrorCode.unauthorized, 'resumeToken: it belongs to another user');
+    }
+    const streamId = message.streamId ?? resumed?.id ?? link.stream?.id ?? this.#parts.newStreamId();
+    if (resumed !== undefined && resumed.id !== streamId) {
+      throw invalid(`resumeToken: it is that of another stream than ${streamId}`);
+    }
     if (link.stream !== undefined && link.stream.id !== streamId) {
       throw invalid(`streamId: this connection already registered ${link.stream.id}; one connection, one stream`);
     }
@@ -52,7 +65,19 @@ export class Streams {
     const stream = existing === undefined ? this.#open(streamId, link) : this.#rebind(existing, link);
     link.produces = message.produces ?? ['video-frame'];
     link.consumes = message.consumes ?? [];
+    link.peer.learns(message.understands);
     return stream;
+  }
+
+  /** After the answer to `register`: what the encoder need not send, if it wants to know. */
+  askForWhatIsWanted(stream: Stream): void {
+    this.#ask(stream, this.#wantedFps(stream));
+  }
+
+  /** A viewer came: an encoder that sends less than is wanted now is asked for more. */
+  askForMore(stream: Stream): void {
+    const wanted = this.#wantedFps(stream);
+    if (wanted >= (stream.encoder?.askedFps ?? this.#parts.limits.maxFps)) this.#ask(stream, wanted);
   }
 
   /** The encoder's connection is gone: the stream lives on for the grace period. */
@@ -80,6 +105,8 @@ export class Streams {
     for (const stream of this.#streams.values()) {
       if (stream.status === 'streaming' && nowMs - stream.lastFrameMs >= QUIET_AFTER_MS)
         this.setStatus(stream, 'online');
+      stream.audience.tick();
+      this.#askForLess(stream, nowMs);
       if (nowMs >= stream.graceEndsMs) this.#end(stream);
     }
   }
@@ -88,8 +115,11 @@ export class Streams {
     const { principal } = link.peer;
     this.#lastKey += 1;
     const nowMs = this.#parts.clock.monotonicMs();
-    const stream = new Stream(streamId, principal.userId, this.#lastKey, nowMs, this.#parts);
+    const resumeToken = this.#parts.newResumeToken();
+    const origin = { id: streamId, ownerId: principal.userId, key: this.#lastKey, resumeToken };
+    const stream = new Stream(origin, nowMs, this.#parts);
     this.#streams.set(streamId, stream);
+    this.#byResumeToken.set(resumeToken, stream);
     this.#bind(stream, link);
     this.#parts.log('info', { streamId, userId: principal.userId }, 'stream online');
     this.#parts.onLive(stream);
@@ -118,8 +148,31 @@ export class Streams {
 
   #end(stream: Stream): void {
     this.#streams.delete(stream.id);
+    this.#byResumeToken.delete(stream.resumeToken);
     this.setStatus(stream, 'offline');
     this.#parts.log('info', { streamId: stream.id, frames: stream.seq }, 'stream offline');
     this.#parts.onEnded(stream);
+  }
+
+  /** Once less was wanted for a while. */
+  #askForLess(stream: Stream, nowMs: number): void {
+    const asked = stream.encoder?.askedFps ?? this.#parts.limits.maxFps;
+    const wanted = this.#wantedFps(stream);
+    if (wanted >= asked) stream.lessWantedSinceMs = Number.POSITIVE_INFINITY;
+    else if (stream.lessWantedSinceMs === Number.POSITIVE_INFINITY) stream.lessWantedSinceMs = nowMs;
+    else if (nowMs - stream.lessWantedSinceMs >= LESS_AFTER_MS) this.#ask(stream, wanted);
+  }
+
+  #ask({ encoder, id }: Stream, maxFps: number): void {
+    if (!encoder?.peer.understands('throttle') || maxFps === (encoder.askedFps ?? this.#parts.limits.maxFps)) return;
+    encoder.askedFps = maxFps;
+    const timestamp = this.#parts.clock.epochMs();
+    encoder.peer.tell(new Outgoing({ type: 'throttle', streamId: id, maxFps, reason: 'demand', timestamp }));
+  }
+
+  /** By the most demanding of viewers and analysis; never more than the limit. */
+  #wantedFps({ audience }: Stream): number {
+    const { tap, limits } = this.#parts;
+    return Math.min(limits.maxFps, Math.max(LEAST_FPS, Math.ceil(tap.fps), audience.wantedFps));
   }
 }

@@ -1,25 +1,5 @@
-import type { Audience } from './audience.ts';
-import type { Lane } from './lane.ts';
 import type { Peer } from './peer.ts';
-import type { PeerSocket } from './ports.ts';
-
-/** One viewer's subscription to one stream. */
-export interface Viewing {
-  readonly viewer: Viewer;
-  /** The viewer's: a step less on the way of every frame. */
-  readonly socket: PeerSocket;
-  readonly streamId: string;
-  readonly wantsFrames: boolean;
-  readonly wantsAlerts: boolean;
-  /** The stream's audience while it is live; undefined while the subscription waits for a stream of that id. */
-  audience: Audience | undefined;
-  /** `behind`: takes no frames until its socket has drained. */
-  lane: Lane | 'behind' | undefined;
-  /** Still subscribed at the socket library; may lag behind `lane` until the library may be called again. */
-  inTopic: boolean;
-  /** `NewestFrame.number` of the frame it was sent when it last joined or caught up; 0 for none. */
-  caughtUpWith: number;
-}
+import type { Viewing } from './viewing.ts';
 
 /** A connection that watches streams: any number of them, one socket, so it falls behind and catches up as a whole. */
 export class Viewer {
@@ -31,6 +11,7 @@ export class Viewer {
     this.peer = peer;
   }
 
+  /** No frames until its socket has drained. */
   get isBehind(): boolean {
     return this.#behind;
   }

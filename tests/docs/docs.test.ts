@@ -56,9 +56,16 @@ test('allowed origins are compared as browsers write them, however they were typ
 });
 
 test('an address that would lose its password or query on the way to the ML service is refused', () => {
-  for (const url of ['http://user:pw@ml:8000', 'http://ml:8000/?key=1']) {
+  for (const url of ['http://user:pw@ml:8000', 'http://:pw@ml:8000', 'http://ml:8000/?key=1']) {
     expect(() => readConfig({ ML_SERVICE_URL: url })).toThrow('ML_SERVICE_URL: must have no user and no query');
   }
+});
+
+test('an address that would lose its password on the way to the alert service is refused, its query is kept', () => {
+  for (const url of ['http://user:pw@app/alerts', 'http://:pw@app/alerts']) {
+    expect(() => readConfig({ ALERT_WEBHOOK_URL: url })).toThrow('ALERT_WEBHOOK_URL: must have no user');
+  }
+  expect(readConfig({ ALERT_WEBHOOK_URL: 'https://app/a?key=1' }).ALERT_WEBHOOK_URL).toBe('https://app/a?key=1');
 });
 
 test('an empty variable counts as unset', () => {

@@ -21,6 +21,9 @@ async function startGateway(pingIntervalMs: number): Promise<{ url: string; stop
     access: 'owner',
     newStreamId: () => 'stream_1',
     newAlertId: () => '1',
+    newResumeToken: () => '1',
+    alertCooldownMs: 0,
+    alertSink: undefined,
   });
   const gateway = new WebSocketGateway(app, {
     router,

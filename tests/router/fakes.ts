@@ -1,7 +1,7 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { expect } from 'vitest';
 import type { Encoded, Encoding } from '../../proto/codec.ts';
-import type { Channel } from '../../proto/messages.ts';
+import type { Channel, SubscribeMessage } from '../../proto/messages.ts';
 import type { StreamAccess } from '../../src/router/access.ts';
 import type { IngestLimits } from '../../src/router/ingest-limit.ts';
 import { noTap } from '../../src/router/no-tap.ts';
@@ -9,8 +9,9 @@ import { Outgoing } from '../../src/router/outgoing.ts';
 import { Peer } from '../../src/router/peer.ts';
 import type { Clock, FrameTap, PeerSocket, Publisher, SendResult } from '../../src/router/ports.ts';
 import { createRouter, type Router } from '../../src/router/router.ts';
-import type { EncoderLink } from '../../src/router/stream.ts';
+import { EncoderLink } from '../../src/router/stream.ts';
 import { Viewer } from '../../src/router/viewer.ts';
+import type { RefusedFrame } from '../../src/router/viewers.ts';
 
 /** Any message a client received, parsed. */
 export type Message = Record<string, unknown>;
@@ -24,6 +25,10 @@ export interface Received {
   bytes: number;
   message: Message;
 }
+
+/** The library gathers messages below this, at most so many for one socket. */
+const GATHERED_BELOW_BYTES = 16 * 1024;
+const MOST_GATHERED = 32;
 
 /** Wall clock at the start of a test. */
 const EPOCH_MS = 1_700_000_000_000;
@@ -46,8 +51,8 @@ class FakeClock implements Clock {
 
 /** What the gateway does with the socket library's events. */
 interface SocketEvents {
-  /** `wasPublished`: not about a `send…` that is under way, which answers `refused` itself. */
-  dropped: (wasPublished: boolean) => void;
+  /** `refused`: a message of a topic. Undefined: the one of a `send…` that is under way, which answers `refused` itself. */
+  dropped: (refused: RefusedFrame | undefined) => void;
   drained: () => void;
   closed: () => void;
 }
@@ -66,6 +71,9 @@ export class FakeSocket implements PeerSocket {
   mostBuffered = 0;
   readonly #library: FakeLibrary;
   readonly #events: SocketEvents;
+  /** Gathered when the socket closed: the router had handed them over. */
+  framesLostInClose = 0;
+  readonly #gathered: RefusedFrame[] = [];
   #buffered = 0;
   #stalled = false;
   #inSend = false;
@@ -104,7 +112,8 @@ export class FakeSocket implements PeerSocket {
     if (this.closedWith !== undefined) return;
     const isRefused = this.#buffered > this.#library.limitBytes;
     this.codeSeenByClient = isRefused ? 1006 : code;
-    if (isRefused) this.#library.whileInDropped(() => this.#events.dropped(false));
+    if (isRefused) this.#library.whileInDropped(() => this.#events.dropped(undefined));
+    this.framesLostInClose += this.#gathered.splice(0).length;
     this.closedWith = { code, reason };
     this.#library.forget(this);
     // The library emits its close event before `end` returns.
@@ -136,8 +145,28 @@ export class FakeSocket implements PeerSocket {
 
   /** One message of a topic this socket is in. */
   published(frame: Encoded, encoding: Encoding): void {
-    if (this.#buffered > this.#library.limitBytes) this.#library.whileInDropped(() => this.#events.dropped(true));
-    else this.#accept('frame', frame, encoding);
+    if (!this.#library.gathers || frame.length >= GATHERED_BELOW_BYTES) {
+      this.handOver();
+      this.#take({ bytes: Buffer.from(frame), encoding }, frame);
+      return;
+    }
+    this.#library.gathering.add(this);
+    if (this.#gathered.length === MOST_GATHERED) this.handOver();
+    this.#gathered.push({ bytes: Buffer.from(frame), encoding });
+  }
+
+  /** Small messages of topics that were gathered in this turn: when one is refused the others are lost without a word. */
+  handOver(): void {
+    for (const gathered of this.#gathered.splice(0)) if (!this.#take(gathered, gathered.bytes)) return;
+  }
+
+  #take(refused: RefusedFrame, raw: Encoded): boolean {
+    if (this.#buffered > this.#library.limitBytes) {
+      this.#library.whileInDropped(() => this.#events.dropped(refused));
+      return false;
+    }
+    this.#accept('frame', raw, refused.encoding);
+    return true;
   }
 
   get frames(): Received[] {
@@ -171,9 +200,10 @@ export class FakeSocket implements PeerSocket {
     this.#library.mustNotBeBusy('send');
     if (this.closedWith !== undefined) return 'refused';
     if (this.#inSend) throw new Error('the library recurses: send inside send');
+    this.handOver();
     if (this.#buffered > this.#library.limitBytes) {
       this.#inSend = true;
-      this.#library.whileInDropped(() => this.#events.dropped(false));
+      this.#library.whileInDropped(() => this.#events.dropped(undefined));
       this.#inSend = false;
       return 'refused';
     }
@@ -195,11 +225,16 @@ export class FakeLibrary implements Publisher {
   readonly topics = new Map<string, Set<FakeSocket>>();
   /** Every publish that reached the library, whoever was there to get it. */
   readonly publishes: { topic: string; frame: Encoded; encoding: Encoding }[] = [];
+  /** Small messages of a turn of the event loop go out together at its end; otherwise each at once, as if it had a turn of its own. */
+  readonly gathers: boolean;
+  /** Sockets for which something is gathered. */
+  readonly gathering = new Set<FakeSocket>();
   readonly #deferred: (() => void)[] = [];
   #busyWith: string | undefined;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, gathers: boolean) {
     this.limitBytes = limitBytes;
+    this.gathers = gathers;
   }
 
   publishFrame(topic: string, frame: Encoded, encoding: Encoding): void {
@@ -215,6 +250,10 @@ export class FakeLibrary implements Publisher {
 
   /** The turn of the event loop ends: what was deferred runs. */
   endTurn(): void {
+    this.#busyWith = 'a publish';
+    for (const socket of this.gathering) socket.handOver();
+    this.gathering.clear();
+    this.#busyWith = undefined;
     for (const action of this.#deferred.splice(0)) action();
   }
 
@@ -278,6 +317,9 @@ export interface WorldOptions {
   access?: StreamAccess;
   limits?: Partial<IngestLimits>;
   graceMs?: number;
+  alertCooldownMs?: number;
+  /** See `FakeLibrary.gathers`. */
+  gathers?: boolean;
   tap?: FrameTap;
 }
 
@@ -286,11 +328,22 @@ export class World {
   readonly clock = new FakeClock();
   readonly library: FakeLibrary;
   readonly router: Router;
+  /** Ids of alerts that went to the sink. */
+  readonly forwarded: string[] = [];
   #lastAlert = 0;
+  #lastToken = 0;
   #lastStream = 0;
 
-  constructor({ limitBytes = 1_000, access = 'owner', limits, graceMs = 15_000, tap }: WorldOptions = {}) {
-    this.library = new FakeLibrary(limitBytes);
+  constructor({
+    limitBytes = 1_000,
+    access = 'owner',
+    limits,
+    graceMs = 15_000,
+    alertCooldownMs = 0,
+    gathers = false,
+    tap,
+  }: WorldOptions = {}) {
+    this.library = new FakeLibrary(limitBytes, gathers);
     this.router = createRouter({
       publisher: this.library,
       tap: tap ?? noTap,
@@ -308,6 +361,12 @@ export class World {
         this.#lastAlert += 1;
         return String(this.#lastAlert).padStart(8, '0');
       },
+      newResumeToken: () => {
+        this.#lastToken += 1;
+        return `token-${this.#lastToken}`;
+      },
+      alertCooldownMs,
+      alertSink: { take: (alert) => void this.forwarded.push(alert.id) },
     });
   }
 
@@ -318,7 +377,7 @@ export class World {
       closed: () => this.router.streams.encoderGone(link),
     });
     const peer = new Peer({ userId, sessionId: `${userId}-session` }, socket, encoding);
-    const link: EncoderLink = { peer, stream: undefined, produces: [], consumes: [] };
+    const link = new EncoderLink(peer);
     return { link, socket };
   }
 
@@ -346,7 +405,7 @@ export class World {
 
   viewer(userId = 'anna', encoding: Encoding = 'msgpack'): FakeViewer {
     const socket: FakeSocket = new FakeSocket(this.library, {
-      dropped: (wasPublished) => this.router.viewers.dropped(viewer, wasPublished),
+      dropped: (refused) => this.router.viewers.dropped(viewer, refused),
       drained: () => viewer.catchUp(),
       closed: () => this.router.viewers.gone(viewer),
     });
@@ -361,8 +420,19 @@ export class World {
     return watcher;
   }
 
-  subscribe({ viewer }: FakeViewer, streamId: string, consumes?: Channel[]): void {
-    this.router.viewers.subscribe(viewer, { type: 'subscribe', clientType: 'dashboard', streamId, consumes });
+  subscribe(
+    { viewer }: FakeViewer,
+    streamId: string,
+    consumes?: Channel[],
+    wish: Partial<SubscribeMessage> = {},
+  ): void {
+    const message = { type: 'subscribe', clientType: 'dashboard', streamId, consumes, ...wish } as const;
+    this.router.viewers.subscribe(viewer, message);
+  }
+
+  /** Frames of this stream have arrived at a viewer with a window, so many in all. */
+  ack({ viewer }: FakeViewer, streamId: string, received: number): void {
+    this.router.viewers.acknowledge(viewer, { type: 'ack', streamId, received });
   }
 
   unsubscribe({ viewer }: FakeViewer, streamId: string): void {

@@ -88,7 +88,7 @@ describe('fan-out', () => {
     const encoder = world.register('door');
     expect(world.frame(encoder, 1)).toBe(true);
     expect(world.library.publishes).toHaveLength(0);
-    expect(world.router.counters).toMatchObject({ framesAccepted: 1, framesOffered: 0, framesDelivered: 0 });
+    expect(world.router.counters).toMatchObject({ framesAccepted: 1, frames: { offered: 0, delivered: 0 } });
   });
 
   test('unknown fields of a frame reach viewers in both encodings', () => {
@@ -156,7 +156,7 @@ describe('what is refused', () => {
     expect(() => world.send(encoder, NOT_BASE64, 'json')).toThrow(refusal('INVALID_MESSAGE', /^data:/));
     expect(json.socket.frameNumbers('door')).toEqual([1]);
     expect(world.watch('door').socket.frames).toHaveLength(1);
-    expect(world.router.counters).toMatchObject({ framesAccepted: 1, framesOffered: 3 });
+    expect(world.router.counters).toMatchObject({ framesAccepted: 1, frames: { offered: 3 } });
     world.frame(encoder, 2, 60, 'json');
     expect(json.socket.frameNumbers('door').at(-1)).toBe(2);
   });
@@ -253,6 +253,7 @@ describe('analysis', () => {
   test.each(['msgpack', 'json'] as const)('gets the picture, time and number of the %s frames it wants', (encoding) => {
     const taken: { streamId: string; jpeg: string; timestamp: number; seq: number; nowMs: number }[] = [];
     const tap: FrameTap = {
+      fps: 0,
       open: (streamId) => ({
         wants: (nowMs) => nowMs >= 100,
         take: (jpeg, timestamp, seq, nowMs) =>
@@ -273,6 +274,7 @@ describe('analysis', () => {
   test('is not bothered with frames over the rate', () => {
     let asked = 0;
     const tap: FrameTap = {
+      fps: 0,
       open: (streamId) => ({
         ...noTap.open(streamId, 0),
         wants: () => {

@@ -149,10 +149,10 @@ describe('a viewer closed with 4508 costs nothing any more', () => {
     expect(watcher.socket.closedWith?.code).toBe(CloseCode.outboxFull);
     const stream = world.router.streams.get(streamId);
     expect(stream?.audience.viewings.size).toBe(0);
-    const { framesOffered } = world.router.counters;
+    const { offered } = world.router.counters.frames;
     const encoder = world.register(streamId);
     world.frame(encoder, 99);
-    expect(world.router.counters.framesOffered).toBe(framesOffered);
+    expect(world.router.counters.frames.offered).toBe(offered);
   }
 
   test('when an alert was the last straw', () => {

@@ -207,6 +207,7 @@ describe('status', () => {
   test('a stream that ended is forgotten by the analysis', () => {
     const closed: string[] = [];
     const tap: FrameTap = {
+      fps: 0,
       open: (streamId) => ({ ...noTap.open(streamId, 0), close: () => void closed.push(streamId) }),
     };
     const world = new World({ tap });

@@ -98,7 +98,7 @@ describe('what a viewer consumes', () => {
     world.frame(encoder, 2);
     world.alert('door', '1');
     expect(watcher.socket.story).toEqual(['success', 'status streaming', 'alert 1']);
-    expect(world.router.counters.framesOffered).toBe(0);
+    expect(world.router.counters.frames.offered).toBe(0);
   });
 
   test('frames only: no alerts', () => {
@@ -158,7 +158,7 @@ describe('subscribing before the stream exists', () => {
     const encoder = world.register('door');
     world.frame(encoder, 1);
     expect(watcher.socket.story).toEqual(['success', 'status offline', 'success']);
-    expect(world.router.counters.framesOffered).toBe(0);
+    expect(world.router.counters.frames.offered).toBe(0);
   });
 
   test('a viewer that subscribed twice while waiting gets every frame once', () => {
@@ -276,12 +276,12 @@ describe('leaving', () => {
     world.frame(encoder, 1);
     const watcher = world.watch('door');
     world.subscribe(watcher, 'later');
-    const { framesOffered } = world.router.counters;
+    const { offered } = world.router.counters.frames;
     watcher.socket.disconnect();
     world.frame(encoder, 2);
     world.alert('door');
     world.register('later');
-    expect(world.router.counters.framesOffered).toBe(framesOffered);
+    expect(world.router.counters.frames.offered).toBe(offered);
     expect(world.router.counters.alertsDelivered).toBe(0);
     expect(world.library.publishes).toHaveLength(0);
     expect(world.router.streams.get('door')?.audience.viewings.size).toBe(0);
@@ -297,8 +297,8 @@ describe('leaving', () => {
     for (const number of [2, 3, 4, 5]) world.frame(encoder, number);
     watcher.socket.disconnect();
     world.library.endTurn();
-    const { framesOffered } = world.router.counters;
+    const { offered } = world.router.counters.frames;
     world.frame(encoder, 6);
-    expect(world.router.counters.framesOffered).toBe(framesOffered);
+    expect(world.router.counters.frames.offered).toBe(offered);
   });
 });

@@ -1,7 +1,7 @@
 import type { Encoding } from '../../../proto/codec.ts';
 import { Peer } from '../../router/peer.ts';
 import type { Principal } from '../../router/ports.ts';
-import type { EncoderLink } from '../../router/stream.ts';
+import { EncoderLink } from '../../router/stream.ts';
 import { Strikes } from '../../router/strikes.ts';
 import { Viewer } from '../../router/viewer.ts';
 import type { UpgradeRequest } from './credentials.ts';
@@ -92,7 +92,7 @@ export class Connection {
     this.#encodingKnown = arrival.subprotocolEncoding !== undefined;
     this.side =
       arrival.role === 'encoder'
-        ? { role: 'encoder', link: { peer: this.peer, stream: undefined, produces: [], consumes: [] } }
+        ? { role: 'encoder', link: new EncoderLink(this.peer) }
         : { role: 'viewer', viewer: new Viewer(this.peer) };
   }
 

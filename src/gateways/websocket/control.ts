@@ -1,6 +1,7 @@
 import { ErrorCode, invalid, ProtocolError } from '../../../proto/errors.ts';
 import type { ControlMessage } from '../../../proto/messages.ts';
 import { Outgoing } from '../../router/outgoing.ts';
+import type { Peer } from '../../router/peer.ts';
 import type { Clock } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { EncoderLink } from '../../router/stream.ts';
@@ -13,16 +14,23 @@ import type { Viewer } from '../../router/viewer.ts';
 export function handleEncoderMessage(router: Router, clock: Clock, link: EncoderLink, message: ControlMessage): void {
   switch (message.type) {
     case 'register': {
-      const { id } = router.streams.register(link, message);
-      const text = `Registration successful. Stream ID: ${id}`;
-      link.peer.tell(new Outgoing({ type: 'success', message: text, streamId: id, timestamp: clock.epochMs() }));
+      const stream = router.streams.register(link, message);
+      const { id: streamId, resumeToken } = stream;
+      const text = `Registration successful. Stream ID: ${streamId}`;
+      const timestamp = clock.epochMs();
+      link.peer.tell(new Outgoing({ type: 'success', message: text, streamId, resumeToken, timestamp }));
+      router.streams.askForWhatIsWanted(stream);
       return;
     }
     case 'alert':
       router.alerts.fromEncoder(link, message);
       return;
+    case 'heartbeat':
+      answerHeartbeat(link.peer, clock);
+      return;
     case 'subscribe':
     case 'unsubscribe':
+    case 'ack':
       throw invalid(`type: ${message.type} belongs on /streams/subscribe, this is /streams/register`);
   }
 }
@@ -31,17 +39,29 @@ export function handleEncoderMessage(router: Router, clock: Clock, link: Encoder
  * One control message of a viewer.
  * @throws ProtocolError when it is refused.
  */
-export function handleViewerMessage(router: Router, viewer: Viewer, message: ControlMessage): void {
+export function handleViewerMessage(router: Router, clock: Clock, viewer: Viewer, message: ControlMessage): void {
   switch (message.type) {
     case 'subscribe':
+      viewer.peer.learns(message.understands);
       router.viewers.subscribe(viewer, message);
       return;
     case 'unsubscribe':
       router.viewers.unsubscribe(viewer, message.streamId);
+      return;
+    case 'ack':
+      router.viewers.acknowledge(viewer, message);
+      return;
+    case 'heartbeat':
+      answerHeartbeat(viewer.peer, clock);
       return;
     case 'alert':
       throw new ProtocolError(ErrorCode.unauthorized, 'alert: a dashboard may not send alerts');
     case 'register':
       throw invalid('type: register belongs on /streams/register, this is /streams/subscribe');
   }
+}
+
+/** The client measures its round trip with it. */
+function answerHeartbeat(peer: Peer, clock: Clock): void {
+  peer.tell(new Outgoing({ type: 'heartbeat', timestamp: clock.epochMs() }));
 }

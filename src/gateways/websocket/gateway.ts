@@ -54,7 +54,7 @@ export class WebSocketGateway {
     this.#parts = parts;
     this.#open(app, '/streams/register', 'encoder');
     this.#open(app, '/streams/subscribe', 'viewer');
-    this.#stopHeartbeat = startHeartbeat(this.#arrivals, parts.pingIntervalMs ?? PING_INTERVAL_MS);
+    this.#stopHeartbeat = startHeartbeat(this.#arrivals, parts.clock, parts.pingIntervalMs ?? PING_INTERVAL_MS);
   }
 
   get connectionCount(): number {
@@ -74,7 +74,7 @@ export class WebSocketGateway {
     for (const [index, { connection, socket }] of leaving.entries()) {
       const closeAfterMs = (index / leaving.length) * spreadMs;
       const reconnectAfterMs = Math.round(closeAfterMs + Math.random() * RECONNECT_SPREAD_MS);
-      if (connection?.peer.speaksWatchout) {
+      if (connection?.peer.understands('going-away')) {
         connection.peer.tell(new Outgoing({ type: 'going-away', reconnectAfterMs, timestamp }));
       }
       setTimeout(() => socket?.close(CloseCode.serviceRestart, 'Service restart'), closeAfterMs);
@@ -100,7 +100,7 @@ export class WebSocketGateway {
       upgrade: (res, req, context) => this.#upgrade(role, res, req, context),
       open: (ws) => this.#opened(ws),
       message: (ws, message, isBinary) => this.#message(ws, message, isBinary),
-      dropped: (ws) => this.#dropped(ws),
+      dropped: (ws, message, isBinary) => this.#dropped(ws, message, isBinary),
       drain: (ws) => this.#drained(ws),
       pong: (ws) => {
         const { connection } = ws.getUserData().arrival;
@@ -222,7 +222,7 @@ export class WebSocketGateway {
   #route({ side }: Connection, message: Buffer, encoding: Encoding): void {
     const { router, clock } = this.#parts;
     if (side.role === 'viewer') {
-      handleViewerMessage(router, side.viewer, decodeControl(message, encoding));
+      handleViewerMessage(router, clock, side.viewer, decodeControl(message, encoding));
     } else if (!router.framePath.accept(side.link, message, encoding)) {
       handleEncoderMessage(router, clock, side.link, decodeControl(message, encoding));
     }
@@ -256,10 +256,13 @@ export class WebSocketGateway {
     peer.tell(new Outgoing({ type: 'error', code, message, ...about, timestamp: this.#parts.clock.epochMs() }));
   }
 
-  #dropped(ws: WebSocket<SocketData>): void {
+  #dropped(ws: WebSocket<SocketData>, message: ArrayBuffer, isBinary: boolean): void {
     const { connection } = ws.getUserData().arrival;
     if (connection?.side.role !== 'viewer') return;
-    this.#parts.router.viewers.dropped(connection.side.viewer, !connection.socket.isSending);
+    const bytes = Buffer.from(message);
+    const published = connection.socket.isSending(bytes) ? undefined : bytes;
+    const refused = published && { bytes: published, encoding: isBinary ? ('msgpack' as const) : ('json' as const) };
+    this.#parts.router.viewers.dropped(connection.side.viewer, refused);
   }
 
   #drained(ws: WebSocket<SocketData>): void {

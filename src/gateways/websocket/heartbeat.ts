@@ -1,14 +1,17 @@
 import { CloseCode } from '../../../proto/close-codes.ts';
+import { Outgoing } from '../../router/outgoing.ts';
+import type { Clock } from '../../router/ports.ts';
 import type { Arrival } from './connection.ts';
 
 const MAX_UNANSWERED_PINGS = 2;
 
 /**
  * Pings every admitted connection once per interval, and closes those that let two pings in a row pass without a pong or any
- * message. Returns what ends it.
+ * message. Clients that asked for it are sent a `heartbeat` too: a page in a browser sees no pings. Returns what ends it.
  */
-export function startHeartbeat(arrivals: ReadonlySet<Arrival>, intervalMs: number): () => void {
+export function startHeartbeat(arrivals: ReadonlySet<Arrival>, clock: Clock, intervalMs: number): () => void {
   const timer = setInterval(() => {
+    const heartbeat = new Outgoing({ type: 'heartbeat', timestamp: clock.epochMs() });
     for (const { connection } of arrivals) {
       if (connection === undefined) continue;
       if (connection.unansweredPings >= MAX_UNANSWERED_PINGS) {
@@ -19,6 +22,7 @@ export function startHeartbeat(arrivals: ReadonlySet<Arrival>, intervalMs: numbe
       if (connection.socket.bufferedBytes() > 0) continue;
       connection.unansweredPings += 1;
       connection.socket.ping();
+      if (connection.peer.understands('heartbeat')) connection.peer.tell(heartbeat);
     }
   }, intervalMs);
   timer.unref();

@@ -12,15 +12,21 @@ const COMPRESS_FROM_LENGTH = 1024;
 export class UwsSocket<UserData> implements PeerSocket {
   readonly #ws: WebSocket<UserData>;
   #closed = false;
-  #isSending = false;
+  #sending: Encoded | undefined;
 
   constructor(ws: WebSocket<UserData>) {
     this.#ws = ws;
   }
 
-  /** True inside `send…`: a `dropped` event that arrives meanwhile is about that call, which returns `refused` itself. */
-  get isSending(): boolean {
-    return this.#isSending;
+  /**
+   * Whether this is the message that a `send…` is under way with, which answers `refused` itself. Before it the library sends what it has gathered
+   * of topics, so a `dropped` event that arrives meanwhile may be about one of those as well.
+   */
+  isSending(message: Buffer): boolean {
+    if (this.#sending === undefined || this.#sending.length > message.length) return false;
+    return typeof this.#sending === 'string'
+      ? message.equals(Buffer.from(this.#sending))
+      : message.equals(this.#sending);
   }
 
   get isClosed(): boolean {
@@ -54,9 +60,7 @@ export class UwsSocket<UserData> implements PeerSocket {
   /** Not from inside a `dropped` event or an explicit cork: the library crashes, or leaves the TCP connection open. */
   close(code: number, reason: string): void {
     if (this.#closed) return;
-    this.#isSending = true;
     this.#ws.end(code, reason);
-    this.#isSending = false;
   }
 
   /** The library says the socket is gone. */
@@ -66,9 +70,9 @@ export class UwsSocket<UserData> implements PeerSocket {
 
   #send(message: Encoded, encoding: Encoding, compress: boolean): SendResult {
     if (this.#closed) return 'refused';
-    this.#isSending = true;
+    this.#sending = message;
     const status = this.#ws.send(message, encoding === 'msgpack', compress);
-    this.#isSending = false;
+    this.#sending = undefined;
     return SEND_RESULTS[status] ?? 'refused';
   }
 }
