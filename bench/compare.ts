@@ -5,11 +5,13 @@ import { type CompareCommand, readCompareCommand } from './compare/options.ts';
 import { measureStalled, measureStalledMemory } from './compare/paced.ts';
 import { measureReconnect } from './compare/reconnect.ts';
 import { fanOut, oneToOne, oneToOneJson, type Scenario } from './compare/scenarios.ts';
+import { measureSlowLink } from './compare/slow-link.ts';
 import {
   comparisonBudget,
   comparisonTable,
   idleBudget,
   reconnectBudget,
+  slowLinkBudget,
   stalledLatencyBudget,
   stalledMemoryBudget,
 } from './compare/tables.ts';
@@ -22,6 +24,8 @@ import { type Budget, budgetTable, circumstances, recordResults } from './suppor
  */
 
 const NAMES: readonly ContenderName[] = ['router', 'uws-publish', 'uws-send', 'ws', 'socket.io', 'bun'];
+/** Without a window frames grow older until all buffers on the way are full. */
+const SLOW_LINK_SECONDS = { short: 8, whole: 30 };
 const IDLE_VIEWERS = 5_000;
 const RECONNECTING_VIEWERS = 5_000;
 const USERS = 50;
@@ -60,6 +64,14 @@ if (command.parts.has('stalled')) {
   await withContenders(['router'], async (contenders) => {
     const router = contenders.get('router');
     if (router !== undefined) noteBudgets([stalledMemoryBudget(await measureStalledMemory(router))]);
+  });
+}
+if (command.parts.has('slow-link')) {
+  await withContenders(['router', 'uws-publish'], async (contenders) => {
+    const [router, bare] = [contenders.get('router'), contenders.get('uws-publish')];
+    if (router === undefined || bare === undefined) return;
+    const seconds = command.short ? SLOW_LINK_SECONDS.short : SLOW_LINK_SECONDS.whole;
+    noteBudgets([slowLinkBudget(await measureSlowLink(router, bare, seconds))]);
   });
 }
 if (command.parts.has('idle')) {

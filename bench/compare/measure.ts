@@ -26,7 +26,7 @@ export const PLAIN_WORK: Work = {
   pace: { kind: 'window', frames: 4 },
   encoderEncoding: 'msgpack',
   viewerEncoding: 'msgpack',
-  shares: { windowed: 0, slow: 0, stalled: 0 },
+  shares: { windowed: 0, slow: 0, 'slow-windowed': 0, stalled: 0 },
   window: 2,
   slowBytesPerSecond: 125_000,
   alertsPerSecond: 0,

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 
-const PARTS = ['fan-out', 'one-to-one', 'json', 'stalled', 'idle', 'reconnect'] as const;
+const PARTS = ['fan-out', 'one-to-one', 'json', 'stalled', 'slow-link', 'idle', 'reconnect'] as const;
 type Part = (typeof PARTS)[number];
 
 export interface CompareCommand {

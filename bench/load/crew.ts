@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { LoadError } from './load-error.ts';
 import { count, Meter } from './meter.ts';
 import { type Connection, distribute, type LoadPlan } from './plan.ts';
-import type { ViewerKind } from './report.ts';
+import { forEachKind } from './report.ts';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages.ts';
 
 interface Member {
@@ -15,7 +15,7 @@ interface Member {
 export class Crew {
   readonly failed: Record<string, number> = {};
   readonly opened: Record<Connection['role'], number> = { encoder: 0, viewer: 0 };
-  readonly openedViewers: Record<ViewerKind, number> = { plain: 0, windowed: 0, slow: 0, stalled: 0 };
+  readonly openedViewers = forEachKind(() => 0);
   readonly #members: Member[];
   #onLost: (error: Error) => void = () => undefined;
   /** Rejects when a worker dies. */

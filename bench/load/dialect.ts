@@ -1,7 +1,7 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { type Encoding, SUBPROTOCOLS } from '../../proto/codec.ts';
 import { clientFrame, clientHeader } from './client-frame.ts';
-import type { Connection, LoadTarget } from './plan.ts';
+import { acknowledges, type Connection, type LoadTarget } from './plan.ts';
 import { STAMP_BASE64_CHARACTERS, STAMP_BYTES, type Stamp, writeStamp } from './stamp.ts';
 
 /** What a message that is no frame means to the load. */
@@ -45,7 +45,7 @@ function watchout(target: LoadTarget, connection: Connection, streamId: string):
     clientFrame(kind, encoding === 'msgpack' ? encode(body) : Buffer.from(JSON.stringify(body)));
   const subprotocol = Object.entries(SUBPROTOCOLS).find(([, spoken]) => spoken === encoding)?.[0];
   const query = target.token === undefined ? '' : `?token=${encodeURIComponent(target.token)}`;
-  const window = connection.role === 'viewer' && connection.kind === 'windowed' ? { window: connection.window } : {};
+  const window = connection.role === 'viewer' && acknowledges(connection.kind) ? { window: connection.window } : {};
   const hello =
     role === 'encoder'
       ? { type: 'register', clientType: 'mobile', streamId, produces: ['video-frame', 'alert'], consumes: [] }

@@ -1,5 +1,5 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import type { Percentiles, ViewerKind } from './report.ts';
+import { forEachKind, type Percentiles, VIEWER_KINDS } from './report.ts';
 
 /** Longest time that is told apart, µs: ten minutes. */
 const MAX_MICROS = 600_000_000;
@@ -15,9 +15,9 @@ export function recordMicros(histogram: RecordableHistogram, micros: number): vo
 
 export function percentilesOf(histogram: RecordableHistogram): Percentiles {
   const count = histogram.count;
-  if (count === 0) return { count, p50: 0, p90: 0, p99: 0, max: 0 };
+  if (count === 0) return { count, p50: 0, p90: 0, p95: 0, p99: 0, max: 0 };
   const at = (percent: number) => Math.round(histogram.percentile(percent)) / 1000;
-  return { count, p50: at(50), p90: at(90), p99: at(99), max: histogram.max / 1000 };
+  return { count, p50: at(50), p90: at(90), p95: at(95), p99: at(99), max: histogram.max / 1000 };
 }
 
 /** What one worker counts between two looks at it: a second of the run. */
@@ -31,19 +31,14 @@ export class Meter {
   alertsSent = 0;
   alertsExpected = 0;
   alertsDelivered = 0;
-  readonly deliveredBy: Record<ViewerKind, number> = { plain: 0, windowed: 0, slow: 0, stalled: 0 };
+  readonly deliveredBy = forEachKind(() => 0);
   readonly errors: Record<string, number> = {};
   readonly closed: Record<string, number> = {};
   readonly fromSchedule = timeHistogram();
   readonly fromSend = timeHistogram();
   readonly lateness = timeHistogram();
   readonly alertLatency = timeHistogram();
-  readonly latencyBy: Record<ViewerKind, RecordableHistogram> = {
-    plain: timeHistogram(),
-    windowed: timeHistogram(),
-    slow: timeHistogram(),
-    stalled: timeHistogram(),
-  };
+  readonly latencyBy = forEachKind(timeHistogram);
 
   /** Adds what another one counted. `other` may have crossed from a thread, so it has fields and no methods. */
   add(other: MeterData): void {
@@ -60,7 +55,7 @@ export class Meter {
     this.fromSend.add(other.fromSend);
     this.lateness.add(other.lateness);
     this.alertLatency.add(other.alertLatency);
-    for (const kind of ['plain', 'windowed', 'slow', 'stalled'] as const) {
+    for (const kind of VIEWER_KINDS) {
       this.deliveredBy[kind] += other.deliveredBy[kind];
       this.latencyBy[kind].add(other.latencyBy[kind]);
     }

@@ -28,6 +28,7 @@ interface RawOptions {
   windowed: number;
   window: number;
   slow: number;
+  slowWindowed: number;
   slowKbit: number;
   stalled: number;
   alerts: number;
@@ -56,8 +57,8 @@ export function readLoadCommand(argv: readonly string[]): LoadCommand {
   command.parse([...argv], { from: 'user' });
   const options = command.opts<RawOptions>();
   const target = loadTarget(command, options.url, options.token, options.remote);
-  const shares = options.windowed + options.slow + options.stalled;
-  if (shares > 1) command.error('error: --windowed, --slow and --stalled are more than 1 together');
+  const shares = options.windowed + options.slow + options.slowWindowed + options.stalled;
+  if (shares > 1) command.error('error: --windowed, --slow, --slow-windowed and --stalled are more than 1 together');
   return {
     plan: planOf(options, target),
     json: options.json,
@@ -99,7 +100,13 @@ function loadOptions(command: Command): Command {
     .option('--windowed <share>', 'share of viewers that acknowledge frames, 0 to 1', number(0, 1), 0)
     .option('--window <n>', 'frames in flight that those ask for', whole(1, 1000), 2)
     .option('--slow <share>', 'share of viewers that read slowly, 0 to 1', number(0, 1), 0)
-    .option('--slow-kbit <n>', 'what those read, kbit/s', number(1, 1e7), 1000)
+    .option(
+      '--slow-windowed <share>',
+      'share of viewers that read slowly and acknowledge frames, 0 to 1',
+      number(0, 1),
+      0,
+    )
+    .option('--slow-kbit <n>', 'what slow ones read, kbit/s', number(1, 1e7), 1000)
     .option('--stalled <share>', 'share of viewers that read nothing, 0 to 1', number(0, 1), 0)
     .option('--alerts <n>', 'alerts a second, all streams together', number(0, 100_000), 0)
     .option('--seconds <n>', 'measured time', whole(1, 86_400), 10)
@@ -122,7 +129,12 @@ function planOf(options: RawOptions, target: LoadTarget): LoadPlan {
     pace,
     encoderEncoding: options.encoding,
     viewerEncoding: options.viewerEncoding ?? options.encoding,
-    shares: { windowed: options.windowed, slow: options.slow, stalled: options.stalled },
+    shares: {
+      windowed: options.windowed,
+      slow: options.slow,
+      'slow-windowed': options.slowWindowed,
+      stalled: options.stalled,
+    },
     window: options.window,
     slowBytesPerSecond: (options.slowKbit * 1000) / 8,
     alertsPerSecond: options.alerts,

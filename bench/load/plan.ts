@@ -1,6 +1,6 @@
 import type { Encoding } from '../../proto/codec.ts';
 import type { PictureSource } from './pictures.ts';
-import type { ViewerKind } from './report.ts';
+import { forEachKind, type ViewerKind } from './report.ts';
 
 /** Whom the load is for, and in which manner of speaking. */
 export interface LoadTarget {
@@ -52,7 +52,7 @@ export type Connection =
  */
 export function distribute(plan: LoadPlan): Connection[][] {
   const workers: Connection[][] = Array.from({ length: plan.workers }, () => []);
-  const assigned: Record<ViewerKind, number> = { plain: 0, windowed: 0, slow: 0, stalled: 0 };
+  const assigned = forEachKind(() => 0);
   let viewer = 0;
   for (let stream = 0; stream < plan.streams; stream += 1) {
     const home = stream % plan.workers;
@@ -79,11 +79,19 @@ export function isFast(kind: ViewerKind): boolean {
   return kind === 'plain' || kind === 'windowed';
 }
 
+export function acknowledges(kind: ViewerKind): boolean {
+  return kind === 'windowed' || kind === 'slow-windowed';
+}
+
+export function isSlow(kind: ViewerKind): boolean {
+  return kind === 'slow' || kind === 'slow-windowed';
+}
+
 /** The kind that lacks most of its share so far: exact shares, spread evenly over streams. */
 function nextKind(plan: LoadPlan, assigned: Record<ViewerKind, number>, viewer: number): ViewerKind {
   let chosen: ViewerKind = 'plain';
   let most = 0.5;
-  for (const kind of ['stalled', 'slow', 'windowed'] as const) {
+  for (const kind of ['stalled', 'slow-windowed', 'slow', 'windowed'] as const) {
     const lacking = plan.shares[kind] * (viewer + 1) - assigned[kind];
     if (lacking > most) [chosen, most] = [kind, lacking];
   }
@@ -104,7 +112,7 @@ export function describePlan(plan: LoadPlan): string {
     plan.encoderEncoding === plan.viewerEncoding
       ? plan.encoderEncoding
       : `${plan.encoderEncoding} in, ${plan.viewerEncoding} out`;
-  const special = (['windowed', 'slow', 'stalled'] as const)
+  const special = (['windowed', 'slow', 'slow-windowed', 'stalled'] as const)
     .filter((kind) => shares[kind] > 0)
     .map((kind) => `${Math.round(shares[kind] * 100)} % ${kind}`);
   const alerts = plan.alertsPerSecond > 0 ? [`${plan.alertsPerSecond} alerts/s`] : [];

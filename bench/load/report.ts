@@ -53,14 +53,21 @@ export interface LoadReport {
   timeline: Sample[];
 }
 
-/** `slow` reads a little at a time, `stalled` not at all, `windowed` acknowledges frames. */
-export type ViewerKind = 'plain' | 'windowed' | 'slow' | 'stalled';
+/** `windowed` acknowledges frames, `slow` reads a little at a time, `slow-windowed` does both, `stalled` reads nothing. */
+export const VIEWER_KINDS = ['plain', 'windowed', 'slow', 'slow-windowed', 'stalled'] as const;
+export type ViewerKind = (typeof VIEWER_KINDS)[number];
+
+/** One value for each kind. */
+export function forEachKind<T>(make: (kind: ViewerKind) => T): Record<ViewerKind, T> {
+  return Object.fromEntries(VIEWER_KINDS.map((kind) => [kind, make(kind)])) as Record<ViewerKind, T>;
+}
 
 /** Milliseconds. All 0 when nothing was measured. */
 export interface Percentiles {
   count: number;
   p50: number;
   p90: number;
+  p95: number;
   p99: number;
   max: number;
 }

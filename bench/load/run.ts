@@ -4,7 +4,7 @@ import { Crew } from './crew.ts';
 import { LoadError } from './load-error.ts';
 import { Meter, percentilesOf } from './meter.ts';
 import { describePlan, type LoadPlan } from './plan.ts';
-import type { LoadReport, RouterUse, Sample, ViewerKind } from './report.ts';
+import { forEachKind, type LoadReport, type RouterUse, type Sample } from './report.ts';
 import { droppedBetween, type RouterState, readRouterState } from './router-watch.ts';
 import { type ToolUse, warningsOf } from './warnings.ts';
 
@@ -200,12 +200,11 @@ function routerUse(
 }
 
 function viewersOf({ openedViewers }: Crew, total: Meter): LoadReport['viewers'] {
-  const of = (kind: ViewerKind) => ({
+  return forEachKind((kind) => ({
     count: openedViewers[kind],
     delivered: total.deliveredBy[kind],
     latency: percentilesOf(total.latencyBy[kind]),
-  });
-  return { plain: of('plain'), windowed: of('windowed'), slow: of('slow'), stalled: of('stalled') };
+  }));
 }
 
 interface MachineTimes {

@@ -1,4 +1,4 @@
-import type { LoadReport, Percentiles, Sample } from './report.ts';
+import { type LoadReport, type Percentiles, type Sample, VIEWER_KINDS } from './report.ts';
 
 /** One line per second while a load runs. */
 export function sampleLine({ second, sent, delivered, deliveredBytes, latency, routerCpu, dropped }: Sample): string {
@@ -33,7 +33,7 @@ export function reportTable(report: LoadReport): string {
     ['latency', `${milliseconds(latency.fromSchedule)}  from the moment a frame was due`],
     ['', `${milliseconds(latency.fromSend)}  from the moment it was sent`],
   ];
-  for (const kind of ['windowed', 'slow', 'stalled'] as const) {
+  for (const kind of VIEWER_KINDS.slice(1)) {
     const viewers = report.viewers[kind];
     if (viewers.count === 0) continue;
     rows.push([`${kind} viewers`, `${viewers.count}: ${viewers.delivered} frames  ${milliseconds(viewers.latency)}`]);

@@ -2,7 +2,7 @@ import { monotonicMicros } from './clock.ts';
 import type { Dialect, Said } from './dialect.ts';
 import { count, type Meter, recordMicros } from './meter.ts';
 import { LoadPeer, type PeerHandler } from './peer.ts';
-import { isFast } from './plan.ts';
+import { acknowledges, isFast, isSlow } from './plan.ts';
 import type { ViewerKind } from './report.ts';
 import { StampReader } from './stamp.ts';
 
@@ -35,12 +35,12 @@ export class LoadViewer implements PeerHandler {
     this.#stream = stream;
     this.#kind = kind;
     this.#parts = parts;
-    this.#acknowledges = kind === 'windowed';
+    this.#acknowledges = acknowledges(kind);
   }
 
   async connect(url: URL, dialect: Dialect, slowBytesPerSecond: number): Promise<void> {
     this.#peer = await LoadPeer.connect(url, dialect, this);
-    if (this.#kind === 'slow') this.#peer.socket.slowDown(slowBytesPerSecond);
+    if (isSlow(this.#kind)) this.#peer.socket.slowDown(slowBytesPerSecond);
     if (this.#kind === 'stalled') this.#peer.socket.stall();
   }
 

@@ -43,7 +43,7 @@ export function warningsOf(plan: LoadPlan, use: ToolUse, total: Meter): string[]
   if (closed > 0)
     warnings.push(`${closed} connections were closed on the way; what they missed is not expected of them.`);
   if (total.sent === 0) warnings.push('No frame was sent.');
-  if ((total.errors['UNKNOWN_MESSAGE_TYPE'] ?? 0) > 0 && plan.shares.windowed > 0) {
+  if ((total.errors['UNKNOWN_MESSAGE_TYPE'] ?? 0) > 0 && plan.shares.windowed + plan.shares['slow-windowed'] > 0) {
     warnings.push('The router knows no windows: windowed viewers were served as plain ones.');
   }
   return warnings;

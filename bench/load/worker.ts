@@ -4,7 +4,7 @@ import { dialectOf, tailOf } from './dialect.ts';
 import { LoadEncoder } from './encoder.ts';
 import { Meter } from './meter.ts';
 import { loadPictures } from './pictures.ts';
-import { type Connection, isFast } from './plan.ts';
+import { type Connection, isFast, isSlow } from './plan.ts';
 import type { ViewerKind } from './report.ts';
 import { STAMP_BYTES } from './stamp.ts';
 import { LoadViewer } from './viewer.ts';
@@ -92,7 +92,7 @@ async function open(connection: Connection): Promise<void> {
   });
   await viewer.connect(url, dialect, plan.slowBytesPerSecond);
   viewers.push(viewer);
-  if (connection.kind === 'slow') slowViewers.push(viewer);
+  if (isSlow(connection.kind)) slowViewers.push(viewer);
   if (isFast(connection.kind)) Atomics.add(fastViewersOf, connection.stream, 1);
 }
 
@@ -196,7 +196,7 @@ port.on('message', (message: ToWorker) => {
     port.close();
   }
 });
-if (connections.some((connection) => connection.role === 'viewer' && connection.kind === 'slow')) {
+if (connections.some((connection) => connection.role === 'viewer' && isSlow(connection.kind))) {
   let lastMicros = monotonicMicros();
   setInterval(() => {
     const nowMicros = monotonicMicros();

@@ -12,6 +12,8 @@ export class NewestFrame {
   #buffer = Buffer.alloc(0);
   #length = 0;
   #encoding: Encoding = 'msgpack';
+  /** Made when the first viewer needs it: those with windows may be many. */
+  #message: Buffer | undefined;
   #view: FrameView | undefined;
   #viewIsCurrent = false;
   /** Counts the frames kept; tells one from the next. */
@@ -30,6 +32,7 @@ export class NewestFrame {
     this.number += 1;
     this.#encoding = encoding;
     this.#viewIsCurrent = false;
+    this.#message = undefined;
   }
 
   /**
@@ -38,7 +41,8 @@ export class NewestFrame {
    */
   in(encoding: Encoding): Encoded | undefined {
     if (this.#length === 0) return undefined;
-    const message = this.#buffer.subarray(0, this.#length);
+    this.#message ??= this.#buffer.subarray(0, this.#length);
+    const message = this.#message;
     if (encoding === this.#encoding) return message;
     try {
       this.#view ??= new FrameView();

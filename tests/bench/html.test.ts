@@ -16,7 +16,7 @@ const HOSTILE = `</script></style><!--"'><img src=x onerror="document.title='own
 /** Of page.css, as pixels: the first two causes of drops. */
 const ORANGE = 0xff_00_4e_c4;
 const BLUE = 0xff_b2_72_00;
-const NOTHING: Percentiles = { count: 0, p50: 0, p90: 0, p99: 0, max: 0 };
+const NOTHING: Percentiles = { count: 0, p50: 0, p90: 0, p95: 0, p99: 0, max: 0 };
 
 const hasChromium = hasTool('Chromium', CHROMIUM, ['--version']);
 
@@ -177,7 +177,7 @@ function legend(page: Page, chart: string): Promise<string> {
 
 /** Eleven seconds, one of them without a frame; `change` is applied to each. */
 function report(change: (sample: Sample) => Sample = (sample) => sample): LoadReport {
-  const latency = { count: 1000, p50: 2, p90: 4, p99: 1500, max: 2000 };
+  const latency = { count: 1000, p50: 2, p90: 4, p95: 5, p99: 1500, max: 2000 };
   const timeline = Array.from({ length: 11 }, (_, second) =>
     change({
       second,
@@ -207,7 +207,13 @@ function report(change: (sample: Sample) => Sample = (sample) => sample): LoadRe
       deliveredBytesPerSecond: 3_400_000,
     },
     latency: { fromSchedule: latency, fromSend: latency },
-    viewers: { plain: viewers, windowed: viewers, slow: viewers, stalled: { ...viewers, latency: NOTHING } },
+    viewers: {
+      plain: viewers,
+      windowed: viewers,
+      slow: viewers,
+      'slow-windowed': viewers,
+      stalled: { ...viewers, latency: NOTHING },
+    },
     alerts: { sent: 11, delivered: 11, expected: 11, latency },
     errors: { RATE_LIMITED: 3 },
     router: { cpuSeconds: 5, cpuMicrosPerFrame: 31, maxResidentBytes: 100 * 2 ** 20, dropped: { slow: 30, rate: 30 } },

@@ -142,7 +142,7 @@ test('the table, the page and the progress are for people, and hold no token', a
   expect(ran.stdout).toMatch(/frames delivered +200 of 200 expected\n/);
   expect(ran.stdout).toMatch(/router CPU +[\d.]+ s, [\d.]+ µs per delivered frame/);
   expect(ran.stderr).toMatch(/connected: 1\/1 encoders, 10\/10 viewers, 0 failed/);
-  expect(ran.stderr).toMatch(/ 2 s {2}10 sent, 100 delivered/);
+  expect(ran.stderr).toMatch(/ 2 s {2}\d+ sent, \d+ delivered/);
   const page = readFileSync(html, 'utf8');
   expect(page).toContain('uPlot');
   for (const text of [ran.stdout, ran.stderr, page]) expect(text).not.toContain(token);

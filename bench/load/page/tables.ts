@@ -17,6 +17,7 @@ const KINDS: Record<ViewerKind, string> = {
   plain: 'read as fast as they can',
   windowed: 'acknowledge frames',
   slow: 'read a little at a time',
+  'slow-windowed': 'read a little at a time, and acknowledge frames',
   stalled: 'do not read',
 };
 
