@@ -4,7 +4,7 @@ import { measureIdle } from './compare/idle.ts';
 import { type CompareCommand, readCompareCommand } from './compare/options.ts';
 import { measureStalled, measureStalledMemory } from './compare/paced.ts';
 import { measureReconnect } from './compare/reconnect.ts';
-import { fanOut, oneToOne, oneToOneJson, type Scenario } from './compare/scenarios.ts';
+import { fanOut, fanOutWindowed, oneToOne, oneToOneJson, type Scenario } from './compare/scenarios.ts';
 import { measureSlowLink } from './compare/slow-link.ts';
 import {
   comparisonBudget,
@@ -101,6 +101,7 @@ process.exit(0);
 function scenariosOf({ parts, sizesKb }: CompareCommand): Scenario[] {
   return [
     ...(parts.has('fan-out') ? sizesKb.map(fanOut) : []),
+    ...(parts.has('windowed') ? [fanOutWindowed] : []),
     ...(parts.has('one-to-one') ? [oneToOne] : []),
     ...(parts.has('json') ? [oneToOneJson] : []),
   ];
@@ -124,7 +125,7 @@ async function withContenders(
 function note(comparison: Comparison): void {
   const text = `### ${comparison.scenario.title}\n\n${comparisonTable(comparison)}`;
   body.push(text);
-  budgets.push(comparisonBudget(comparison));
+  budgets.push(...comparisonBudget(comparison));
   print(`\n${text}`);
 }
 

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 
-const PARTS = ['fan-out', 'one-to-one', 'json', 'stalled', 'slow-link', 'idle', 'reconnect'] as const;
+const PARTS = ['fan-out', 'windowed', 'one-to-one', 'json', 'stalled', 'slow-link', 'idle', 'reconnect'] as const;
 type Part = (typeof PARTS)[number];
 
 export interface CompareCommand {
@@ -40,7 +40,7 @@ export function readCompareCommand(argv: readonly string[]): CompareCommand {
   const { short, only, kb, rounds, seconds } = command.opts<RawOptions>();
   return {
     short,
-    parts: new Set(only ?? (short ? ['fan-out', 'one-to-one', 'json'] : PARTS)),
+    parts: new Set(only ?? (short ? ['fan-out', 'windowed', 'one-to-one', 'json'] : PARTS)),
     sizesKb: kb ?? (short ? SHORT_KB : DEFAULT_KB),
     rounds: rounds ?? (short ? 2 : 5),
     seconds: seconds ?? 1,

@@ -10,8 +10,8 @@ export interface Scenario {
   bases: readonly ContenderName[];
   /** Measured once in each of the first rounds, for the whole picture. */
   others: readonly ContenderName[];
-  /** CPU per delivered frame of the router, against the better base. */
-  budget: { ratio: number; work: string };
+  /** CPU per delivered frame of the router, against the better base. Undefined: nothing was promised. */
+  budget: { ratio: number; work: string } | undefined;
 }
 
 const UWS: readonly ContenderName[] = ['uws-publish', 'uws-send'];
@@ -32,6 +32,16 @@ export function fanOut(kb: number): Scenario {
     budget: { ratio: 1.1, work: `fan-out 1 → 100, ${kb} KB: CPU per delivered frame against the better bare uWS` },
   };
 }
+
+/** Every frame is answered by an `ack`, which costs the router a read of its own. */
+export const fanOutWindowed: Scenario = {
+  id: 'fan-out-windowed',
+  title: '1 stream → 100 viewers, 34 KB, MessagePack; the router’s viewers have a window of 2',
+  work: { ...fanOut(34).work, shares: { ...PLAIN_WORK.shares, windowed: 1 } },
+  bases: UWS,
+  others: [],
+  budget: undefined,
+};
 
 const MANY: Work = { ...PLAIN_WORK, streams: 100, viewersPerStream: 1, pace: { kind: 'window', frames: 1 } };
 

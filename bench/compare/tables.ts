@@ -25,13 +25,16 @@ export function comparisonTable({ rows, base, ratio }: Comparison): string {
   return `${table}\n\nRouter / ${base.title}: ${ratioText(ratio)}, rounds ${ratio.rounds.map((one) => one.toFixed(2)).join(', ')}.`;
 }
 
-export function comparisonBudget({ scenario, ratio, base }: Comparison): Budget {
-  return {
-    work: scenario.budget.work,
-    limit: `≤ ${scenario.budget.ratio.toFixed(2)} ×`,
-    measured: `${ratioText(ratio)} × ${base.title}`,
-    isMet: ratio.value <= scenario.budget.ratio,
-  };
+export function comparisonBudget({ scenario: { budget }, ratio, base }: Comparison): Budget[] {
+  if (budget === undefined) return [];
+  return [
+    {
+      work: budget.work,
+      limit: `≤ ${budget.ratio.toFixed(2)} ×`,
+      measured: `${ratioText(ratio)} × ${base.title}`,
+      isMet: ratio.value <= budget.ratio,
+    },
+  ];
 }
 
 const IDLE_LIMIT_BYTES = 3 * 1024;

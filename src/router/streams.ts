@@ -156,6 +156,7 @@ export class Streams {
 
   /** Once less was wanted for a while. */
   #askForLess(stream: Stream, nowMs: number): void {
+    if (!stream.encoder?.peer.understands('throttle')) return;
     const asked = stream.encoder?.askedFps ?? this.#parts.limits.maxFps;
     const wanted = this.#wantedFps(stream);
     if (wanted >= asked) stream.lessWantedSinceMs = Number.POSITIVE_INFINITY;
