@@ -21,6 +21,8 @@ const NOT_A_BATCH_SERVICE = new Set([404, 405, 415]);
 /** Alerts are small; a larger answer is a broken service. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
+const utf8 = new TextDecoder();
+
 /**
  * The ML service over HTTP, through one pool of kept-alive connections.
  *
@@ -36,6 +38,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     headersTimeout: parts.timeoutMs,
     bodyTimeout: parts.timeoutMs,
     connect: { timeout: parts.timeoutMs },
+    maxResponseSize: MAX_ANSWER_BYTES,
   });
   const encoders = new BatchEncoders(parts.maxInFlight);
   /** What the service is found to speak. Unknown until it has answered. */
@@ -55,7 +58,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
       return { status: response.statusCode, body: undefined };
     }
     const isMsgpack = String(response.headers['content-type'] ?? '').includes('msgpack');
-    return { status: response.statusCode, body: parseAnswer(await readBounded(response.body), isMsgpack) };
+    return { status: response.statusCode, body: parseAnswer(await response.body.bytes(), isMsgpack) };
   }
 
   async function analyzeOne(frame: SampledFrame): Promise<unknown[]> {
@@ -145,22 +148,10 @@ function field(body: unknown, name: string): unknown {
   return (body as Record<string, unknown>)[name] ?? undefined;
 }
 
-async function readBounded(body: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (length > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
-}
-
-function parseAnswer(bytes: Buffer, isMsgpack: boolean): unknown {
+function parseAnswer(bytes: Uint8Array, isMsgpack: boolean): unknown {
   // 204, or 200 with nothing: nothing was seen.
   if (bytes.length === 0) return {};
-  if (!isMsgpack) return JSON.parse(bytes.toString('utf8'));
+  if (!isMsgpack) return JSON.parse(utf8.decode(bytes));
   checkWellFormed(bytes);
-  return decode(new Uint8Array(bytes));
+  return decode(bytes);
 }

@@ -1,4 +1,4 @@
-import { decode } from '@msgpack/msgpack';
+import { encode } from '@msgpack/msgpack';
 import { expect, test } from 'vitest';
 import { BatchEncoders } from '../../src/ml/batch-encoders.ts';
 import type { SampledFrame } from '../../src/ml/transport.ts';
@@ -12,12 +12,17 @@ function frames(count: number, bytes: number, filler: number): SampledFrame[] {
   }));
 }
 
+/** As a fresh encoder writes it. `toEqual` would take half a minute to look at these megabytes. */
+function isBatchOf(bytes: Uint8Array, batch: readonly SampledFrame[]): boolean {
+  return Buffer.from(encode({ frames: batch })).equals(bytes);
+}
+
 test('a batch whose request is still under way is not written over by the next one', () => {
   const encoders = new BatchEncoders(4);
   const first = encoders.encode(frames(16, 34_000, 1));
   const second = encoders.encode(frames(16, 34_000, 2));
-  expect(decode(first.bytes)).toEqual({ frames: frames(16, 34_000, 1) });
-  expect(decode(second.bytes)).toEqual({ frames: frames(16, 34_000, 2) });
+  expect(isBatchOf(first.bytes, frames(16, 34_000, 1))).toBe(true);
+  expect(isBatchOf(second.bytes, frames(16, 34_000, 2))).toBe(true);
 });
 
 test('a batch in used memory holds its own frames and nothing of the one before, larger or smaller', () => {
@@ -30,7 +35,7 @@ test('a batch in used memory holds its own frames and nothing of the one before,
     [3, 10],
   ] as const) {
     const body = encoders.encode(frames(count, bytes, count));
-    expect(decode(body.bytes)).toEqual({ frames: frames(count, bytes, count) });
+    expect(isBatchOf(body.bytes, frames(count, bytes, count))).toBe(true);
     body.release();
   }
 });
