@@ -163,7 +163,7 @@ export class Audience {
       if (viewing.socket.sendFrame(encoded, encoding) === 'refused') this.takeBack(viewing, 1);
     }
     if (lanes.topicViewers === 0) return;
-    publishLog.note(lanes, frame.timestamp, encoded.length);
+    publishLog.note(lanes, typeof encoded === 'string' ? Buffer.from(encoded) : encoded);
     publisher.publishFrame(lanes.topic, encoded, encoding);
   }
 

@@ -5,8 +5,8 @@ export interface Publication {
   lanes: Lanes | undefined;
   /** `Lanes.rounds` with it. */
   round: number;
-  timestamp: number;
   bytes: number;
+  fingerprint: number;
 }
 
 /** The socket library hands a socket at most 32 small messages together, so what it reports is among the last publications by far. */
@@ -20,25 +20,26 @@ export class PublishLog {
   readonly #entries: Publication[] = Array.from({ length: LENGTH }, () => ({
     lanes: undefined,
     round: 0,
-    timestamp: 0,
     bytes: 0,
+    fingerprint: 0,
   }));
   #next = 0;
 
-  note(lanes: Lanes, timestamp: number, bytes: number): void {
+  note(lanes: Lanes, frame: Uint8Array): void {
     const entry = this.#entries[this.#next] as Publication;
     entry.lanes = lanes;
     entry.round = lanes.rounds;
-    entry.timestamp = timestamp;
-    entry.bytes = bytes;
+    entry.bytes = frame.length;
+    entry.fingerprint = fingerprintOf(frame);
     this.#next = (this.#next + 1) % LENGTH;
   }
 
-  /** The last publication that looks like this one, and all after it. Empty when it is not there any more. */
-  from(lanes: Lanes, timestamp: number, bytes: number): Publication[] {
+  /** The publication of this frame, and all after it. Empty when it is not there any more. */
+  from(lanes: Lanes, frame: Uint8Array): Publication[] {
+    const fingerprint = fingerprintOf(frame);
     for (let back = 1; back <= LENGTH; back += 1) {
       const entry = this.#at(back);
-      if (entry.lanes !== lanes || entry.timestamp !== timestamp || entry.bytes !== bytes) continue;
+      if (entry.lanes !== lanes || entry.fingerprint !== fingerprint || entry.bytes !== frame.length) continue;
       return Array.from({ length: back }, (_, index) => this.#at(back - index));
     }
     return [];
@@ -47,4 +48,19 @@ export class PublishLog {
   #at(back: number): Publication {
     return this.#entries[(this.#next - back + LENGTH) % LENGTH] as Publication;
   }
+}
+
+/** Frames of one turn are often of one size and of one ms; what tells them apart is in their head, or at the beginning or the end of their pictures. */
+const HEAD_BYTES = 160;
+const TAIL_BYTES = 32;
+
+/** FNV-1a of both; 0.15 µs. */
+function fingerprintOf(frame: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  const headEnd = Math.min(frame.length, HEAD_BYTES);
+  for (let at = 0; at < headEnd; at += 1) hash = Math.imul(hash ^ (frame[at] as number), 0x01000193);
+  for (let at = Math.max(headEnd, frame.length - TAIL_BYTES); at < frame.length; at += 1) {
+    hash = Math.imul(hash ^ (frame[at] as number), 0x01000193);
+  }
+  return hash;
 }

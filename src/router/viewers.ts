@@ -222,7 +222,7 @@ export class Viewers {
     for (const viewing of viewer.viewings.values()) {
       if (viewing.lane === 'topic' && viewing.lanes !== undefined) byLanes.set(viewing.lanes, viewing);
     }
-    for (const { lanes, round } of this.#parts.publishLog.from(refused.lanes, frame.timestamp, bytes.length)) {
+    for (const { lanes, round } of this.#parts.publishLog.from(refused.lanes, bytes)) {
       const viewing = lanes === undefined ? undefined : byLanes.get(lanes);
       if (viewing !== undefined && round > viewing.joinedRounds) lost.set(viewing, (lost.get(viewing) ?? 0) + 1);
     }
