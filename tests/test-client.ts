@@ -136,6 +136,7 @@ async function checkRouter(url: string, token: string, mlIsOurs: boolean): Promi
   let jsonViewer: Client | undefined;
   let msgpackViewer: Client | undefined;
   let streamId = '';
+  let lastAlert: string | undefined;
   await check('an encoder registers and learns its stream id', async () => {
     encoder = await Client.open(`${wsUrl}/streams/register?token=${token}`, 'msgpack');
     encoder.send({ type: 'register', clientType: 'mobile', produces: ['video-frame', 'alert'], consumes: ['alert'] });
@@ -170,6 +171,31 @@ async function checkRouter(url: string, token: string, mlIsOurs: boolean): Promi
       ids.add(alert.id);
     }
     expectThat(ids.size === 1 && !ids.has(undefined), 'the ids differ');
+    [lastAlert] = ids;
+  });
+  await check('a dashboard with a window gets one frame, then the newest for its ack', async () => {
+    const viewer = await Client.open(`${wsUrl}/streams/subscribe?token=${token}`, 'msgpack');
+    viewer.send({ type: 'subscribe', clientType: 'dashboard', streamId, window: 1 });
+    const first = await viewer.nextJpeg();
+    expectThat(first.equals(walk[19] as Buffer), 'the first frame is not the newest');
+    for (const jpeg of walk.slice(0, 3)) {
+      encoder?.sendFrame(streamId, jpeg);
+      await msgpackViewer?.nextJpeg();
+    }
+    viewer.send({ type: 'ack', streamId, received: 1 });
+    const second = await viewer.nextJpeg();
+    expectThat(second.equals(walk[2] as Buffer), 'the ack did not release the newest frame');
+    viewer.close();
+  });
+  await check('a dashboard that comes back is sent the alerts it missed', async () => {
+    encoder?.send({ type: 'alert', streamId, severity: 'low', message: 'While nobody looked' });
+    await encoder?.next('alert');
+    const viewer = await Client.open(`${wsUrl}/streams/subscribe?token=${token}`, 'json');
+    viewer.send({ type: 'subscribe', clientType: 'dashboard', streamId, consumes: ['alert'], since: lastAlert });
+    // The ML service may have reported something meanwhile, too.
+    let missed = await viewer.next('alert');
+    while (missed.message !== 'While nobody looked') missed = await viewer.next('alert');
+    viewer.close();
   });
   await checkMl(url, mlIsOurs, encoder, jsonViewer, streamId);
   await check('without a token the door stays shut, with 1008', async () => {

@@ -47,6 +47,14 @@ export class FrameTally {
     this.#sum?.takeBack(frames);
   }
 
+  /** Adds another one's numbers to this one alone. */
+  add({ offered, delivered, dropped, inFlight }: FrameTally): void {
+    this.offered += offered;
+    this.delivered += delivered;
+    this.inFlight += inFlight;
+    for (const cause of ['slow', 'fps', 'closed'] as const) this.dropped[cause] += dropped[cause];
+  }
+
   /** Frames that a lane delivered to this viewer, and that the sum knows of already. */
   note(frames: number): void {
     this.offered += frames;

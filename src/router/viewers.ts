@@ -6,6 +6,7 @@ import type { AckMessage, SubscribeMessage } from '../../proto/messages.ts';
 import { mayWatch, type StreamAccess } from './access.ts';
 import type { AlertHistory, Recollection } from './alert-history.ts';
 import type { Counters } from './counters.ts';
+import { FrameTally } from './frame-tally.ts';
 import type { Lanes } from './lanes.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Clock, Defer } from './ports.ts';
@@ -92,10 +93,16 @@ export class Viewers {
     viewing.audience?.release(viewing);
   }
 
-  /** The viewer's connection is gone. */
-  gone(viewer: Viewer): void {
+  /** The viewer's connection is gone. Answers what became of the frames of the subscriptions that end with it. */
+  gone(viewer: Viewer): FrameTally {
+    const viewings = [...viewer.viewings.values()];
+    const sum = new FrameTally();
     this.#forgetAll(viewer);
-    for (const streamId of [...viewer.viewings.keys()]) this.#remove(viewer, streamId);
+    for (const viewing of viewings) {
+      this.#remove(viewer, viewing.streamId);
+      sum.add(viewing.tally);
+    }
+    return sum;
   }
 
   /**

@@ -284,10 +284,7 @@ class Play {
       expect(Math.min(offered, delivered, dropped.slow, dropped.fps, dropped.closed, inFlight)).toBeGreaterThanOrEqual(
         0,
       );
-      sum.offered += offered;
-      sum.delivered += delivered;
-      sum.inFlight += inFlight;
-      for (const cause of ['slow', 'fps', 'closed'] as const) sum.dropped[cause] += dropped[cause];
+      sum.add(viewing.tally);
     }
     expect(this.world.router.counters.frames).toEqual(sum);
   }

@@ -280,10 +280,15 @@ export class WebSocketGateway {
     const { connection } = arrival;
     if (connection === undefined) return;
     this.#connectionCount -= 1;
-    if (connection.side.role === 'viewer') this.#parts.router.viewers.gone(connection.side.viewer);
-    else this.#parts.router.streams.encoderGone(connection.side.link);
+    const { side } = connection;
     const { userId } = connection.peer.principal;
-    this.#parts.log('debug', { role: connection.side.role, userId, code }, 'disconnected');
+    if (side.role === 'viewer') {
+      const { offered, delivered, dropped } = this.#parts.router.viewers.gone(side.viewer);
+      this.#parts.log('debug', { role: side.role, userId, code, offered, delivered, dropped }, 'disconnected');
+    } else {
+      this.#parts.router.streams.encoderGone(side.link);
+      this.#parts.log('debug', { role: side.role, userId, code }, 'disconnected');
+    }
   }
 }
 
