@@ -1,6 +1,6 @@
 import type { Encoding } from '../../proto/codec.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../../proto/limits.ts';
-import { chooseLane, type Lane } from '../../src/router/lane.ts';
+import { chooseLane, type PlainLane } from '../../src/router/lane.ts';
 import { NewestFrame } from '../../src/router/newest-frame.ts';
 import { Peer } from '../../src/router/peer.ts';
 import type { FrameTap, PeerSocket, Publisher, SendResult, StreamTap } from '../../src/router/ports.ts';
@@ -40,7 +40,9 @@ interface Scene {
   to: Encoding;
   viewers: number;
   /** Unless it is the one that frames of this size take. */
-  lane?: Lane;
+  lane?: PlainLane;
+  /** Nobody acknowledges anything, so all frames but the first are held back. */
+  window?: number;
   tapWants?: boolean;
 }
 
@@ -52,6 +54,7 @@ export function tasks(): MicroTask[] {
     ...SIZES_KB.flatMap((sizeKb) =>
       ENCODINGS.map((encoding) => routing({ sizeKb, from: encoding, to: encoding, viewers: 1, tapWants: true })),
     ),
+    routing({ sizeKb: 34, from: 'msgpack', to: 'msgpack', viewers: 100, window: 1 }),
     ...SIZES_KB.flatMap((sizeKb) => [keeping(sizeKb, 1), keeping(sizeKb, MANY_STREAMS)]),
   ];
 }
@@ -64,7 +67,7 @@ function fanOuts(sizeKb: number, from: Encoding): MicroTask[] {
 }
 
 /** A stream of a router whose viewers are already there. */
-function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false }: Scene): MicroTask {
+function routing({ sizeKb, from, to, viewers, lane: wantedLane, window, tapWants = false }: Scene): MicroTask {
   const message = frameMessage(sizeKb, from);
   const lane = wantedLane ?? chooseLane(message.length);
   const clock = new SteppingClock();
@@ -90,9 +93,6 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false
     type: 'register',
     clientType: 'mobile',
     streamId: STREAM_ID,
-    produces: undefined,
-    consumes: undefined,
-    metadata: undefined,
   });
   const { framePath, counters } = router;
   // A viewer's lane is chosen when it joins, by the frame that is the newest then.
@@ -104,7 +104,7 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false
       type: 'subscribe',
       clientType: 'dashboard',
       streamId: STREAM_ID,
-      consumes: undefined,
+      window,
     });
     socket.sentFrames = 0;
     return socket;
@@ -114,7 +114,8 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false
 
   let calls = 0;
   const direction = viewers === 0 || from === to ? NAMES[from] : `${NAMES[from]} to ${NAMES[to]}`;
-  const audience = viewers === 0 ? 'nobody watches' : `${viewers} in the ${lane} lane`;
+  const held = window === undefined ? `in the ${lane} lane` : 'with full windows';
+  const audience = viewers === 0 ? 'nobody watches' : `${viewers} ${held}`;
   return {
     name: `${sizeKb} KB ${direction}, ${audience}${tapWants ? ', and the tap wants it' : ''}`,
     operation: () => {
@@ -124,10 +125,11 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, tapWants = false
     },
     check: () => {
       mustBe('frames accepted', counters.framesAccepted, calls + 1);
-      mustBe('frames delivered', counters.frames.delivered - deliveredBefore, calls * viewers);
+      const takers = window === undefined ? viewers : 0;
+      mustBe('frames delivered', counters.frames.delivered - deliveredBefore, calls * takers);
       const sentFrames = sockets.reduce((sum, socket) => sum + socket.sentFrames, 0);
-      mustBe('frames published', publisher.publishedFrames, lane === 'topic' && viewers > 0 ? calls : 0);
-      mustBe('frames sent', sentFrames, lane === 'direct' ? calls * viewers : 0);
+      mustBe('frames published', publisher.publishedFrames, lane === 'topic' && takers > 0 ? calls : 0);
+      mustBe('frames sent', sentFrames, lane === 'direct' ? calls * takers : 0);
       mustBe('frames tapped', tap.takenFrames, tapWants ? calls : 0);
     },
   };
