@@ -22,12 +22,13 @@ const streamIdOrAll = z.string().refine((id) => id === ALL_STREAMS || STREAM_ID_
   error: `must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -, or "${ALL_STREAMS}"`,
 });
 const channel = z.enum(['video-frame', 'alert']);
-const channels = optional(z.array(channel));
+/** With a bound: of a list of a million wrong values each would be reported, which takes seconds. */
+const channels = optional(z.array(channel).max(8));
 
 /**
  * Messages that a client must ask for, since clients of the first router would not know them. Who offered a subprotocol is sent all of them.
  */
-const NOTICES = ['throttle', 'heartbeat', 'going-away'] as const;
+export const NOTICES = ['throttle', 'heartbeat', 'going-away'] as const;
 export type Notice = (typeof NOTICES)[number];
 
 function isNotice(name: string): name is Notice {
@@ -35,7 +36,12 @@ function isNotice(name: string): name is Notice {
 }
 
 /** Names of messages that this version does not know are left out: a newer client must be able to list them. */
-const understands = optional(z.array(z.string()).transform((names) => names.filter(isNotice)));
+const understands = optional(
+  z
+    .array(z.string())
+    .max(32)
+    .transform((names) => names.filter(isNotice)),
+);
 
 /** What flows over a subscription or out of a registration. */
 export type Channel = z.infer<typeof channel>;

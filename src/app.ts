@@ -28,7 +28,7 @@ const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
 /** The overload with an address and options, which the types leave out. */
 type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void;
 
-/** How often time passes for streams: quiet ones, and ends of grace. */
+/** How often time passes for streams: quiet ones, ends of grace, demand, and the last frame for viewers with `maxFps` (a quarter of a second late at most). */
 const TICK_MS = 250;
 /** A drain ends within 10 s; this leaves the rest for the ML service, the webhook and the database. */
 const DRAIN_DEADLINE_MS = 6_000;

@@ -1,4 +1,5 @@
-import type { Outgoing } from './outgoing.ts';
+import type { Encoded, Encoding } from '../../proto/codec.ts';
+import type { Encodable } from './outgoing.ts';
 
 export interface HistoryLimits {
   alertsPerUser: number;
@@ -17,8 +18,27 @@ const HISTORY_LIMITS: HistoryLimits = {
 interface Remembered {
   id: string;
   streamId: string;
-  outgoing: Outgoing;
+  outgoing: Encodable;
   bytes: number;
+}
+
+/** Both encodings, and not the values they were made from: decoded metadata takes up to forty times its bytes. */
+class Encodings implements Encodable {
+  readonly #json: Encoded;
+  readonly #msgpack: Encoded;
+
+  constructor(outgoing: Encodable) {
+    this.#json = outgoing.in('json');
+    this.#msgpack = outgoing.in('msgpack');
+  }
+
+  get bytes(): number {
+    return this.#json.length + this.#msgpack.length;
+  }
+
+  in(encoding: Encoding): Encoded {
+    return encoding === 'json' ? this.#json : this.#msgpack;
+  }
 }
 
 interface UserAlerts {
@@ -48,6 +68,8 @@ export class AlertHistory {
   readonly #limits: HistoryLimits;
   /** In the order of their last alert. */
   readonly #users = new Map<string, UserAlerts>();
+  /** By stream: whose the last alert of it is that is remembered. */
+  readonly #owners = new Map<string, string>();
   #bytes = 0;
   /** Users who are not there may have lost alerts up to this id. */
   #forgotten: string;
@@ -59,21 +81,28 @@ export class AlertHistory {
   }
 
   /** Ids must come in order. */
-  add(ownerId: string, id: string, streamId: string, outgoing: Outgoing): void {
-    const bytes = outgoing.in('msgpack').length;
+  add(ownerId: string, id: string, streamId: string, message: Encodable): void {
+    const outgoing = new Encodings(message);
+    const { bytes } = outgoing;
     const user = this.#users.get(ownerId) ?? { alerts: [], bytes: 0, forgotten: this.#forgotten };
     this.#users.delete(ownerId);
     this.#users.set(ownerId, user);
     user.alerts.push({ id, streamId, outgoing, bytes });
     user.bytes += bytes;
     this.#bytes += bytes;
+    this.#owners.set(streamId, ownerId);
     while (user.alerts.length > this.#limits.alertsPerUser || user.bytes > this.#limits.bytesPerUser) {
-      this.#forgetOldest(user);
+      this.#forgetOldest(ownerId, user);
     }
     for (const [otherId, other] of this.#users) {
       if (this.#bytes <= this.#limits.bytes) break;
       this.#forgetUser(otherId, other);
     }
+  }
+
+  /** Who owned a stream when its last alert came, while that is remembered. */
+  ownerOf(streamId: string): string | undefined {
+    return this.#owners.get(streamId);
   }
 
   /** Alerts with an id after `since`, of any of these places. */
@@ -96,18 +125,24 @@ export class AlertHistory {
     return { alerts: alerts.sort((one, other) => (one.id < other.id ? -1 : 1)), isComplete };
   }
 
-  #forgetOldest(user: UserAlerts): void {
+  #forgetOldest(ownerId: string, user: UserAlerts): void {
     const oldest = user.alerts.shift();
     if (oldest === undefined) return;
     user.bytes -= oldest.bytes;
     this.#bytes -= oldest.bytes;
     user.forgotten = oldest.id;
+    if (!user.alerts.some(({ streamId }) => streamId === oldest.streamId)) this.#disown(ownerId, oldest.streamId);
   }
 
   #forgetUser(ownerId: string, user: UserAlerts): void {
     this.#users.delete(ownerId);
     this.#bytes -= user.bytes;
+    for (const { streamId } of user.alerts) this.#disown(ownerId, streamId);
     const last = user.alerts.at(-1)?.id ?? user.forgotten;
     if (last > this.#forgotten) this.#forgotten = last;
+  }
+
+  #disown(ownerId: string, streamId: string): void {
+    if (this.#owners.get(streamId) === ownerId) this.#owners.delete(streamId);
   }
 }

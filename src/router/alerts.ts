@@ -3,6 +3,7 @@ import type { AlertMessage, DeliveredAlert, ReportedAlert } from '../../proto/me
 import type { AlertHistory } from './alert-history.ts';
 import type { Counters } from './counters.ts';
 import { Outgoing } from './outgoing.ts';
+import type { Peer } from './peer.ts';
 import type { AlertSink, Clock } from './ports.ts';
 import type { EncoderLink, Stream } from './stream.ts';
 import type { Streams } from './streams.ts';
@@ -75,10 +76,12 @@ export class Alerts {
     this.#parts.counters.alertsAccepted += 1;
     this.#parts.history.add(stream.ownerId, message.id, stream.id, outgoing);
     this.#parts.sink?.take(message);
-    this.#parts.counters.alertsDelivered += stream.audience.tell(outgoing, true);
-    if (stream.encoder?.consumes.includes('alert')) {
-      stream.encoder.peer.tell(outgoing);
-      this.#parts.counters.alertsDelivered += 1;
-    }
+    for (const { viewer, wish } of stream.audience.viewings) if (wish.wantsAlerts) this.#send(viewer.peer, outgoing);
+    if (stream.encoder?.consumes.includes('alert')) this.#send(stream.encoder.peer, outgoing);
+  }
+
+  #send(peer: Peer, outgoing: Outgoing): void {
+    if (peer.tell(outgoing)) this.#parts.counters.alertsDelivered += 1;
+    else this.#parts.counters.alertsUndelivered += 1;
   }
 }

@@ -64,15 +64,9 @@ export class Audience {
     if (this.#newest.byteLength === 0) this.#settle(frame.bytes.length);
   }
 
-  /** To everybody here, or to those that consume alerts. */
-  tell(outgoing: Outgoing, onlyAlertConsumers = false): number {
-    let told = 0;
-    for (const { viewer, wish } of this.#viewings) {
-      if (onlyAlertConsumers && !wish.wantsAlerts) continue;
-      viewer.peer.tell(outgoing);
-      told += 1;
-    }
-    return told;
+  /** To everybody here. */
+  tell(outgoing: Outgoing): void {
+    for (const { viewer } of this.#viewings) viewer.peer.tell(outgoing);
   }
 
   /** Takes a viewer in: the newest frame if there is one, then live ones. */
@@ -108,7 +102,11 @@ export class Audience {
     }
     const { encoding } = viewing.viewer.peer;
     const newest = this.#newest.in(encoding);
-    if (newest !== undefined && viewing.socket.sendFrame(newest, encoding) !== 'refused') viewing.sent();
+    if (newest === undefined) {
+      // Its picture turned out not to be one: nobody of this encoding will get it.
+      viewing.heldFor = undefined;
+      viewing.tally.drop('slow');
+    } else if (viewing.socket.sendFrame(newest, encoding) !== 'refused') viewing.sent();
   }
 
   /** The viewer's socket has drained: its lane again, and the newest frame if it has not had it. */
@@ -132,10 +130,10 @@ export class Audience {
     if (viewing.lanes !== undefined) viewing.socket.leaveTopic(viewing.lanes.topic);
   }
 
-  /** The last `frames` of a lane did not reach a viewer that is suspended since: the newest is held back, the others are lost. */
+  /** The last `frames` of a lane did not reach a viewer that is suspended since. Unless a newer one is held back, the last of them is now. */
   takeBack(viewing: Viewing, frames: number): void {
     viewing.tally.takeBack(frames);
-    viewing.tally.drop('slow', frames - 1);
+    viewing.tally.drop('slow', viewing.heldFor === undefined ? frames - 1 : frames);
     viewing.heldFor = 'slow';
   }
 
@@ -180,7 +178,6 @@ export class Audience {
   #enterLane(viewing: Viewing): void {
     const lanes = viewing.viewer.peer.encoding === 'msgpack' ? this.#msgpack : this.#json;
     viewing.lanes = lanes;
-    viewing.joinedRounds = lanes.rounds;
     viewing.countedRounds = lanes.rounds;
     viewing.lane = this.#laneFor(viewing);
     if (viewing.lane === 'paced') lanes.paced.add(viewing);
@@ -198,6 +195,8 @@ export class Audience {
   #joinTopic(viewing: Viewing, lanes: Lanes): void {
     viewing.lane = 'topic';
     viewing.inTopic = true;
+    viewing.topicRounds = { after: lanes.rounds, until: Number.POSITIVE_INFINITY };
+    viewing.lostRounds = undefined;
     lanes.topicViewers += 1;
     viewing.socket.joinTopic(lanes.topic);
   }
@@ -207,8 +206,10 @@ export class Audience {
     const { lane, lanes } = viewing;
     viewing.lane = undefined;
     if (lane === undefined || lanes === undefined) return;
-    if (lane === 'topic') lanes.topicViewers -= 1;
-    else lanes[lane].delete(viewing);
+    if (lane === 'topic') {
+      lanes.topicViewers -= 1;
+      viewing.topicRounds.until = lanes.rounds;
+    } else lanes[lane].delete(viewing);
     this.#noteUsed();
   }
 

@@ -12,8 +12,12 @@ export class Counters {
   alertsRefused = 0;
   /** The same alert again, within the cooldown. */
   alertsSuppressed = 0;
-  /** One per alert and peer that consumes alerts. */
+  /** One per alert and peer that consumes alerts: sent to it, or waiting for it. */
   alertsDelivered = 0;
+  /** For peers that are about to be closed with 4508; they come back and ask for what they missed. */
+  alertsUndelivered = 0;
+  /** Missed alerts that were sent because of `since`. */
+  alertsReplayed = 0;
   /** Messages answered with `INVALID_MESSAGE` or `PAYLOAD_TOO_LARGE`, malformed frames among them. */
   messagesInvalid = 0;
 }

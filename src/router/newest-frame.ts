@@ -15,6 +15,8 @@ export class NewestFrame {
   /** Made when the first viewer needs it: those with windows may be many. */
   #message: Buffer | undefined;
   #view: FrameView | undefined;
+  /** It was tried to write it in the other encoding, in vain. */
+  #cannotBe = false;
   #viewIsCurrent = false;
   /** Counts the frames kept; tells one from the next. */
   number = 0;
@@ -33,6 +35,7 @@ export class NewestFrame {
     this.#encoding = encoding;
     this.#viewIsCurrent = false;
     this.#message = undefined;
+    this.#cannotBe = false;
   }
 
   /**
@@ -44,12 +47,14 @@ export class NewestFrame {
     this.#message ??= this.#buffer.subarray(0, this.#length);
     const message = this.#message;
     if (encoding === this.#encoding) return message;
+    if (this.#cannotBe) return undefined;
     try {
       this.#view ??= new FrameView();
       if (!this.#viewIsCurrent) this.#view.read(message, this.#encoding);
       this.#viewIsCurrent = true;
       return this.#view.in(encoding);
     } catch {
+      this.#cannotBe = true;
       return undefined;
     }
   }

@@ -1,15 +1,19 @@
 import { CloseCode } from '../../proto/close-codes.ts';
 import type { Encoded, Encoding } from '../../proto/codec.ts';
-import type { Notice } from '../../proto/messages.ts';
-import type { Outgoing } from './outgoing.ts';
+import { NOTICES, type Notice } from '../../proto/messages.ts';
+import type { Encodable } from './outgoing.ts';
 import type { PeerSocket, Principal } from './ports.ts';
 
-/** Control messages that wait for one slow reader; one more closes it, so that it comes back and asks again. */
+/** Alerts and the like that wait for one slow reader; one more closes it, so that it comes back and asks for what it missed. */
 const OUTBOX_LIMIT = 256;
-/** And how much they may be together, in bytes or characters: an alert may carry almost 1 MiB of metadata. */
+/** And how much may wait in all, in bytes or characters: an alert may carry almost 1 MiB of metadata. */
 const OUTBOX_LIMIT_BYTES = 4 * 1024 * 1024;
 
-const NOTICES: readonly Notice[] = ['throttle', 'heartbeat', 'going-away'];
+interface Waiting {
+  encoded: Encoded;
+  /** What the client asked for does not count: a wall of 300 streams is 600 answers, behind the first pictures. */
+  counts: boolean;
+}
 
 /**
  * The other end of one connection. Control messages (success, error, status, alert) do not share the fate of frames: what
@@ -21,7 +25,8 @@ export class Peer {
   readonly #understood: Set<Notice>;
   /** From the subprotocol or the first message; `json` until then, as every client of the original documents speaks. */
   encoding: Encoding;
-  #outbox: Encoded[] | undefined;
+  #outbox: Waiting[] | undefined;
+  #outboxCount = 0;
   #outboxBytes = 0;
   #isOverflowing = false;
 
@@ -42,38 +47,52 @@ export class Peer {
     return this.#understood.has(notice);
   }
 
-  /** Sends a control message, or keeps it until the socket has drained. */
-  tell(outgoing: Outgoing): void {
-    if (this.#isOverflowing) return;
-    const encoded = outgoing.in(this.encoding);
-    if (this.#outbox === undefined && this.socket.sendControl(encoded, this.encoding) !== 'refused') return;
-    this.#outbox ??= [];
-    this.#outboxBytes += encoded.length;
-    if (this.#outbox.length >= OUTBOX_LIMIT || this.#outboxBytes > OUTBOX_LIMIT_BYTES) {
-      // Not closed here: over its limit the socket would refuse the close frame too, and the client see a mere 1006.
-      this.#outbox = undefined;
-      this.#isOverflowing = true;
-      return;
-    }
-    this.#outbox.push(encoded);
+  /** Too much waits: what comes now is lost to this connection, which is closed when the rest has gone out. */
+  get isOverflowing(): boolean {
+    return this.#isOverflowing;
   }
 
-  /** Sends what waits. True when nothing waits any more. */
+  /** Sends a control message, or keeps it until the socket has drained. False: it is lost. */
+  tell(outgoing: Encodable): boolean {
+    return this.#send(outgoing, true);
+  }
+
+  /** Sends what the client asked for, or keeps it: bounded by what it asks, and in bytes. False: it is lost. */
+  answer(outgoing: Encodable): boolean {
+    return this.#send(outgoing, false);
+  }
+
+  /** Sends what waits. True when nothing waits any more, and the connection stays. */
   flush(): boolean {
-    if (this.#isOverflowing) {
-      if (this.socket.bufferedBytes() === 0) this.socket.close(CloseCode.outboxFull, 'Too far behind: reconnect');
-      return false;
-    }
-    if (this.#outbox === undefined) return true;
-    for (let sent = 0; sent < this.#outbox.length; sent += 1) {
-      const encoded = this.#outbox[sent] as Encoded;
+    for (const [sent, { encoded, counts }] of (this.#outbox ?? []).entries()) {
       if (this.socket.sendControl(encoded, this.encoding) === 'refused') {
-        this.#outbox.splice(0, sent);
+        this.#outbox?.splice(0, sent);
         return false;
       }
       this.#outboxBytes -= encoded.length;
+      if (counts) this.#outboxCount -= 1;
     }
     this.#outbox = undefined;
+    if (!this.#isOverflowing) return true;
+    // Over its limit the socket would refuse the close frame too, and the client see a mere 1006.
+    if (this.socket.bufferedBytes() === 0) this.socket.close(CloseCode.outboxFull, 'Too far behind: reconnect');
+    return false;
+  }
+
+  #send(outgoing: Encodable, counts: boolean): boolean {
+    if (this.#isOverflowing) return false;
+    const encoded = outgoing.in(this.encoding);
+    if (this.#outbox === undefined && this.socket.sendControl(encoded, this.encoding) !== 'refused') return true;
+    const count = this.#outboxCount + (counts ? 1 : 0);
+    if (count > OUTBOX_LIMIT || this.#outboxBytes + encoded.length > OUTBOX_LIMIT_BYTES) {
+      // What waits still goes out before the close: so a client that comes back with `since` gets further each time.
+      this.#isOverflowing = true;
+      return false;
+    }
+    this.#outbox ??= [];
+    this.#outbox.push({ encoded, counts });
+    this.#outboxCount = count;
+    this.#outboxBytes += encoded.length;
     return true;
   }
 }

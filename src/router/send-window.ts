@@ -1,4 +1,4 @@
-import { invalid } from '../../proto/errors.ts';
+import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
 
 /** Frames of one stream on their way to one viewer: at most `size`, until it acknowledges some. */
 export class SendWindow {
@@ -10,6 +10,10 @@ export class SendWindow {
     this.size = size;
   }
 
+  get sent(): number {
+    return this.#sent;
+  }
+
   get inFlight(): number {
     return this.#sent - this.#received;
   }
@@ -18,17 +22,20 @@ export class SendWindow {
     return this.inFlight >= this.size;
   }
 
-  sent(): void {
+  add(): void {
     this.#sent += 1;
   }
 
   /**
    * `received`: frames that have arrived since the subscription began.
    * @returns how many of them are news.
-   * @throws ProtocolError `INVALID_MESSAGE` when so many were never sent.
+   * @throws ProtocolError `ROUTING_ERROR` when so many were never sent: it may be about a subscription before this one.
    */
   acknowledge(received: number): number {
-    if (received > this.#sent) throw invalid(`received: only ${this.#sent} frames were sent on this subscription`);
+    if (received > this.#sent) {
+      const message = `received: only ${this.#sent} frames were sent on this subscription`;
+      throw new ProtocolError(ErrorCode.routingError, message);
+    }
     const news = Math.max(0, received - this.#received);
     this.#received += news;
     return news;

@@ -52,6 +52,8 @@ export function trafficStats({ counters }: Router) {
       refused: counters.alertsRefused,
       suppressed: counters.alertsSuppressed,
       delivered: counters.alertsDelivered,
+      undelivered: counters.alertsUndelivered,
+      replayed: counters.alertsReplayed,
     },
     messages: { invalid: counters.messagesInvalid },
   };

@@ -164,9 +164,11 @@ export class Streams {
     else if (nowMs - stream.lessWantedSinceMs >= LESS_AFTER_MS) this.#ask(stream, wanted);
   }
 
-  #ask({ encoder, id }: Stream, maxFps: number): void {
+  #ask(stream: Stream, maxFps: number): void {
+    const { encoder, id } = stream;
     if (!encoder?.peer.understands('throttle') || maxFps === (encoder.askedFps ?? this.#parts.limits.maxFps)) return;
     encoder.askedFps = maxFps;
+    stream.lessWantedSinceMs = Number.POSITIVE_INFINITY;
     const timestamp = this.#parts.clock.epochMs();
     encoder.peer.tell(new Outgoing({ type: 'throttle', streamId: id, maxFps, reason: 'demand', timestamp }));
   }

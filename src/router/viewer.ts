@@ -1,10 +1,13 @@
 import type { Peer } from './peer.ts';
+import type { TokenBucket } from './token-bucket.ts';
 import type { Viewing } from './viewing.ts';
 
 /** A connection that watches streams: any number of them, one socket, so it falls behind and catches up as a whole. */
 export class Viewer {
   readonly peer: Peer;
   readonly viewings = new Map<string, Viewing>();
+  /** What it may ask for: in streams subscribed to, and alerts sent again. Made by the first `subscribe`. */
+  requests: TokenBucket | undefined;
   #behind = false;
 
   constructor(peer: Peer) {
@@ -32,8 +35,9 @@ export class Viewer {
 
   /** The socket has drained: what waited in the outbox, then the newest frame of each stream, then live again. */
   catchUp(): void {
-    if (this.peer.socket.bufferedBytes() > 0 || !this.peer.flush() || !this.#behind) return;
+    // First: a socket that has drained a little would take another frame of a topic, before what waits in the outbox.
     this.leaveTopics();
+    if (this.peer.socket.bufferedBytes() > 0 || !this.peer.flush() || !this.#behind) return;
     this.#behind = false;
     for (const [streamId, viewing] of [...this.viewings]) {
       viewing.audience?.resume(viewing);

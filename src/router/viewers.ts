@@ -1,18 +1,17 @@
-import type { Encoding } from '../../proto/codec.ts';
 import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
-import { FrameView } from '../../proto/frame.ts';
 import { ALL_STREAMS, MAX_SUBSCRIPTIONS } from '../../proto/limits.ts';
 import type { AckMessage, SubscribeMessage } from '../../proto/messages.ts';
 import { mayWatch, type StreamAccess } from './access.ts';
 import type { AlertHistory, Recollection } from './alert-history.ts';
 import type { Counters } from './counters.ts';
 import { FrameTally } from './frame-tally.ts';
-import type { Lanes } from './lanes.ts';
+import { lostFrames, type RefusedFrame } from './lost-frames.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Clock, Defer } from './ports.ts';
 import type { PublishLog } from './publish-log.ts';
 import type { Stream } from './stream.ts';
 import type { Streams } from './streams.ts';
+import { TokenBucket } from './token-bucket.ts';
 import type { Viewer } from './viewer.ts';
 import { Viewing, type Wish } from './viewing.ts';
 
@@ -25,11 +24,9 @@ export interface ViewersParts {
   history: AlertHistory;
 }
 
-/** A frame of a topic that a socket did not take. */
-export interface RefusedFrame {
-  bytes: Buffer;
-  encoding: Encoding;
-}
+/** A wall of 1,000 streams that missed 1,000 alerts asks for 2,000, and may do so again a little later. */
+const REQUESTS_PER_SECOND = 500;
+const REQUESTS_BURST = 5_000;
 
 /** Subscriptions: to live streams, to ones that do not exist yet, and to all of a user's. */
 export class Viewers {
@@ -57,13 +54,22 @@ export class Viewers {
       maxFps,
       window,
     };
+    const requests = this.#admitRequest(viewer, message.streamIds?.length ?? 1);
     const missed = since === undefined || !wish.wantsAlerts ? undefined : this.#recall(viewer, message, since);
-    if (message.streamId === ALL_STREAMS) this.#subscribeAll(viewer, wish, missed);
-    else if (message.streamId !== undefined) this.#subscribeOne(viewer, message.streamId, wish, missed);
-    else this.#subscribeEach(viewer, message.streamIds ?? [], wish, missed);
+    const isForAll = message.streamId === ALL_STREAMS;
+    const added = isForAll
+      ? this.#subscribeAll(viewer, wish, missed)
+      : message.streamId !== undefined
+        ? [this.#subscribeOne(viewer, message.streamId, wish, missed)]
+        : this.#subscribeEach(viewer, message.streamIds ?? [], wish, missed);
     for (const { outgoing, streamId } of missed?.alerts ?? []) {
-      if (viewer.viewings.has(streamId) || message.streamId === ALL_STREAMS) viewer.peer.tell(outgoing);
+      const viewing = viewer.viewings.get(streamId);
+      const isWanted = isForAll ? (viewing?.isFromAll ?? true) : viewing?.wish.wantsAlerts;
+      if (isWanted && viewer.peer.answer(outgoing)) this.#parts.counters.alertsReplayed += 1;
     }
+    requests.take(added.length + (missed?.alerts.length ?? 0));
+    // Last: the newest frames of a wall fill the socket, and everything else would wait behind them.
+    for (const viewing of added) this.#bindOrWait(viewing);
   }
 
   /** @throws ProtocolError `ROUTING_ERROR` when there is no such subscription. */
@@ -76,20 +82,25 @@ export class Viewers {
     const stream = this.#streams.get(streamId);
     const wish = this.#watchingAll.get(viewer.peer.principal.userId)?.get(viewer);
     if (!wasFromAll && wish !== undefined && stream?.ownerId === viewer.peer.principal.userId) {
-      this.#addFromAll(viewer, stream, wish);
+      this.#bindOrWait(this.#addFromAll(viewer, stream, wish));
     }
   }
 
   /**
    * Frames have arrived at a viewer with a window: the newest one may go out.
-   * @throws ProtocolError `ROUTING_ERROR` without such a subscription, `INVALID_MESSAGE` for more frames than were sent.
+   * @throws ProtocolError `ROUTING_ERROR` without such a subscription, or for more frames than were sent on it.
    */
   acknowledge(viewer: Viewer, { streamId, received }: AckMessage): void {
     const viewing = viewer.viewings.get(streamId);
+    const watchesAll = this.#watchingAll.get(viewer.peer.principal.userId)?.has(viewer) ?? false;
+    // Streams come and go by themselves there: an `ack` may be of one that has just ended, or begun anew.
+    if (watchesAll && (viewing === undefined || (viewing.isFromAll && received > (viewing.window?.sent ?? 0)))) return;
     if (viewing?.window === undefined) {
       throw new ProtocolError(ErrorCode.routingError, `streamId: no subscription with a window to ${streamId}`);
     }
-    viewing.tally.deliver(viewing.window.acknowledge(received));
+    const news = viewing.window.acknowledge(received);
+    if (news === 0) return;
+    viewing.tally.deliver(news);
     viewing.audience?.release(viewing);
   }
 
@@ -110,11 +121,14 @@ export class Viewers {
    * `refused`: it was a frame of a topic, which nobody else takes back.
    */
   dropped(viewer: Viewer, refused: RefusedFrame | undefined): void {
-    if (viewer.isBehind) return;
-    const lost = refused === undefined ? new Map<Viewing, number>() : this.#lost(viewer, refused);
-    viewer.fallBehind();
+    const lost =
+      refused === undefined ? new Map<Viewing, number>() : lostFrames(viewer, refused, this.#parts.publishLog);
+    const wasBehind = viewer.isBehind;
+    if (!wasBehind) viewer.fallBehind();
+    // Also of one that is behind: what the library has gathered in this turn it refuses after what it was sent directly.
     for (const [viewing, frames] of lost) viewing.audience?.takeBack(viewing, frames);
-    this.#parts.defer(() => viewer.leaveTopics());
+    // The turn after the next: only then has the library said what became of what it gathered in this one.
+    if (!wasBehind) this.#parts.defer(() => this.#parts.defer(() => viewer.leaveTopics()));
   }
 
   /** A stream came to life: who waited for it watches it, or learns that it is not theirs to watch; so does who watches all. */
@@ -129,10 +143,13 @@ export class Viewers {
         stream.audience.admit(viewing);
       } else {
         viewer.viewings.delete(stream.id);
+        viewing.end();
         this.#refuse(viewer, unauthorized(stream.id));
       }
     }
-    for (const [viewer, wish] of this.#watchingAll.get(stream.ownerId) ?? []) this.#addFromAll(viewer, stream, wish);
+    for (const [viewer, wish] of this.#watchingAll.get(stream.ownerId) ?? []) {
+      this.#bindOrWait(this.#addFromAll(viewer, stream, wish));
+    }
   }
 
   /** A stream ended: its viewers wait for the next one of that id, but for those who watch whatever there is. */
@@ -146,50 +163,75 @@ export class Viewers {
     }
   }
 
-  #subscribeOne(viewer: Viewer, streamId: string, wish: Wish, missed: Recollection | undefined): void {
+  /** @throws ProtocolError `RATE_LIMITED` to who subscribes to everything again and again: it takes the time of everybody. */
+  #admitRequest(viewer: Viewer, streams: number): TokenBucket {
+    const nowMs = this.#parts.clock.monotonicMs();
+    viewer.requests ??= new TokenBucket(REQUESTS_PER_SECOND, REQUESTS_BURST, nowMs);
+    if (viewer.requests.has(streams, nowMs)) return viewer.requests;
+    throw new ProtocolError(ErrorCode.rateLimited, 'subscribe: too much at once, try again in a few seconds');
+  }
+
+  #subscribeOne(viewer: Viewer, streamId: string, wish: Wish, missed: Recollection | undefined): Viewing {
     const stream = this.#streams.get(streamId);
     if (stream !== undefined && !this.#mayWatch(viewer, stream)) throw unauthorized(streamId);
     this.#remove(viewer, streamId);
     if (viewer.viewings.size >= MAX_SUBSCRIPTIONS) throw tooMany(streamId);
     const viewing = this.#add(viewer, streamId, wish, false);
-    viewer.peer.tell(this.#success('Subscription successful', streamId, missed));
-    viewer.peer.tell(this.#streams.statusOf(streamId, stream?.status ?? 'offline'));
-    if (stream === undefined) this.#wait(viewing);
-    else this.#admit(stream, viewing);
+    viewer.peer.answer(this.#success('Subscription successful', streamId, missed));
+    viewer.peer.answer(this.#streams.statusOf(streamId, stream?.status ?? 'offline'));
+    return viewing;
   }
 
   /** As if each had been asked for by itself. */
-  #subscribeEach(viewer: Viewer, streamIds: readonly string[], wish: Wish, missed: Recollection | undefined): void {
-    for (const streamId of new Set(streamIds)) {
+  #subscribeEach(
+    viewer: Viewer,
+    streamIds: readonly string[],
+    wish: Wish,
+    missed: Recollection | undefined,
+  ): readonly Viewing[] {
+    return [...new Set(streamIds)].flatMap((streamId) => {
       try {
-        this.#subscribeOne(viewer, streamId, wish, missed);
+        return this.#subscribeOne(viewer, streamId, wish, missed);
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         this.#refuse(viewer, error);
+        return [];
       }
-    }
+    });
   }
 
-  #subscribeAll(viewer: Viewer, wish: Wish, missed: Recollection | undefined): void {
+  #subscribeAll(viewer: Viewer, wish: Wish, missed: Recollection | undefined): readonly Viewing[] {
     this.#forgetAll(viewer);
     const { userId } = viewer.peer.principal;
     const watching = this.#watchingAll.get(userId) ?? new Map<Viewer, Wish>();
     watching.set(viewer, wish);
     this.#watchingAll.set(userId, watching);
-    viewer.peer.tell(this.#success('Subscription successful', ALL_STREAMS, missed));
-    for (const stream of this.#streams.all) if (stream.ownerId === userId) this.#addFromAll(viewer, stream, wish);
+    viewer.peer.answer(this.#success('Subscription successful', ALL_STREAMS, missed));
+    const own = [...this.#streams.all].filter(({ ownerId }) => ownerId === userId);
+    return own.flatMap((stream) => this.#addFromAll(viewer, stream, wish) ?? []);
   }
 
-  /** A subscription of its own to this stream counts more. */
-  #addFromAll(viewer: Viewer, stream: Stream, wish: Wish): void {
-    if (viewer.viewings.has(stream.id)) return;
+  /** To be bound. Undefined when a subscription of its own to this stream counts more, or there is no room. */
+  #addFromAll(viewer: Viewer, stream: Stream, wish: Wish): Viewing | undefined {
+    if (viewer.viewings.has(stream.id)) return undefined;
     if (viewer.viewings.size >= MAX_SUBSCRIPTIONS) {
       this.#refuse(viewer, tooMany(stream.id));
+      return undefined;
+    }
+    viewer.peer.answer(this.#streams.statusOf(stream.id, stream.status));
+    return this.#add(viewer, stream.id, wish, true);
+  }
+
+  /** A subscription that was answered: into the stream's audience, with its newest frame, or among those who wait for it. */
+  #bindOrWait(viewing: Viewing | undefined): void {
+    if (viewing === undefined) return;
+    const stream = this.#streams.get(viewing.streamId);
+    if (stream === undefined) {
+      this.#wait(viewing);
       return;
     }
-    const viewing = this.#add(viewer, stream.id, wish, true);
-    viewer.peer.tell(this.#streams.statusOf(stream.id, stream.status));
-    this.#admit(stream, viewing);
+    stream.audience.admit(viewing);
+    this.#streams.askForMore(stream);
   }
 
   #unsubscribeAll(viewer: Viewer): boolean {
@@ -213,35 +255,15 @@ export class Viewers {
     return viewing;
   }
 
-  #admit(stream: Stream, viewing: Viewing): void {
-    stream.audience.admit(viewing);
-    this.#streams.askForMore(stream);
-  }
-
-  /** What the socket lost of each topic, in frames: the one it reported, and all that were published after it to this viewer. */
-  #lost(viewer: Viewer, { bytes, encoding }: RefusedFrame): Map<Viewing, number> {
-    const lost = new Map<Viewing, number>();
-    const frame = new FrameView();
-    if (!isFrame(frame, bytes, encoding)) return lost;
-    const refused = viewer.viewings.get(frame.streamId);
-    if (refused?.lanes === undefined || refused.lane !== 'topic') return lost;
-    const byLanes = new Map<Lanes, Viewing>();
-    for (const viewing of viewer.viewings.values()) {
-      if (viewing.lane === 'topic' && viewing.lanes !== undefined) byLanes.set(viewing.lanes, viewing);
-    }
-    for (const { lanes, round } of this.#parts.publishLog.from(refused.lanes, bytes)) {
-      const viewing = lanes === undefined ? undefined : byLanes.get(lanes);
-      if (viewing !== undefined && round > viewing.joinedRounds) lost.set(viewing, (lost.get(viewing) ?? 0) + 1);
-    }
-    return lost;
-  }
-
   /** Alerts after `since`, of the streams that the message names. */
   #recall(viewer: Viewer, { streamId, streamIds }: SubscribeMessage, since: string): Recollection {
     const { userId } = viewer.peer.principal;
     if (streamId === ALL_STREAMS) return this.#parts.history.after(since, [{ ownerId: userId, streamId: undefined }]);
     const named = new Set(streamIds ?? (streamId === undefined ? [] : [streamId]));
-    const places = [...named].map((id) => ({ ownerId: this.#streams.get(id)?.ownerId ?? userId, streamId: id }));
+    const { access, history } = this.#parts;
+    // Of a stream that has ended only the history may know whose it was.
+    const lastOwner = (id: string) => (access === 'authenticated' ? history.ownerOf(id) : undefined) ?? userId;
+    const places = [...named].map((id) => ({ ownerId: this.#streams.get(id)?.ownerId ?? lastOwner(id), streamId: id }));
     return this.#parts.history.after(since, places);
   }
 
@@ -275,14 +297,6 @@ export class Viewers {
   #refuse(viewer: Viewer, { code, message, streamId }: ProtocolError): void {
     const about = streamId === undefined ? {} : { streamId };
     viewer.peer.tell(new Outgoing({ type: 'error', code, message, ...about, timestamp: this.#parts.clock.epochMs() }));
-  }
-}
-
-function isFrame(frame: FrameView, bytes: Buffer, encoding: Encoding): boolean {
-  try {
-    return frame.read(bytes, encoding);
-  } catch {
-    return false;
   }
 }
 

@@ -38,11 +38,14 @@ export class Viewing {
   lane: Lane | undefined;
   /** Where its lane is; stays there when it has left. */
   lanes: Lanes | undefined;
-  /** `Lanes.rounds` when it came there, and up to where `tally` has them. */
-  joinedRounds = 0;
+  /** `Lanes.rounds` up to which `tally` has them. */
   countedRounds = 0;
   /** Still subscribed at the socket library; may lag behind `lane` until the library may be called again. */
   inTopic = false;
+  /** Of which rounds the topic owes it the frames: those after the first number, up to the second. */
+  topicRounds = { after: 0, until: 0 };
+  /** Those of them that were taken back: the library may report one alone, and later an earlier one, with which all after it are lost. */
+  lostRounds: Set<number> | undefined;
   /** The newest frame was offered and could not be sent yet: what it will count as if a newer one takes its place. */
   heldFor: DropCause | undefined;
 
@@ -73,7 +76,7 @@ export class Viewing {
     this.heldFor = undefined;
     this.#pace?.take(1);
     if (this.window === undefined) this.tally.deliver();
-    else this.window.sent();
+    else this.window.add();
   }
 
   /** It ends: what is still in flight will not be acknowledged any more. */

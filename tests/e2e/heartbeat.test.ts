@@ -5,9 +5,12 @@ import { WebSocketGateway } from '../../src/gateways/websocket/gateway.ts';
 import { noTap } from '../../src/router/no-tap.ts';
 import type { Clock } from '../../src/router/ports.ts';
 import { createRouter } from '../../src/router/router.ts';
+import { type ConnectOptions, TestClient } from '../support/client.ts';
 
 /** The gateway alone, with everybody let in, and pings as often as a test has patience for. */
-async function startGateway(pingIntervalMs: number): Promise<{ url: string; stop: () => Promise<void> }> {
+async function startGateway(
+  pingIntervalMs: number,
+): Promise<{ url: string; encoderUrl: string; stop: () => Promise<void> }> {
   const app = App();
   const clock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
   const router = createRouter({
@@ -50,7 +53,8 @@ async function startGateway(pingIntervalMs: number): Promise<{ url: string; stop
     await gateway.drain(1000);
     app.close();
   };
-  return { url: `ws://127.0.0.1:${port}/streams/subscribe?token=any`, stop };
+  const urlOf = (path: string) => `ws://127.0.0.1:${port}/streams/${path}?token=any`;
+  return { url: urlOf('subscribe'), encoderUrl: urlOf('register'), stop };
 }
 
 test('a client that answers no ping is closed with 4509, one that does stays', async () => {
@@ -72,18 +76,103 @@ test('a client that answers no ping is closed with 4509, one that does stays', a
   await stop();
 });
 
-test('a client whose messages come, but no pongs, is alive', async () => {
+test.each([
+  { what: 'subscriptions', message: { type: 'subscribe', clientType: 'dashboard', streamId: 'door' } },
+  { what: 'heartbeats', message: { type: 'heartbeat' } },
+])('a client whose $what come, but no pongs, is alive', async ({ message }) => {
   const { url, stop } = await startGateway(40);
   const chatty = new WebSocket(url, [], { autoPong: false });
   let pings = 0;
   const stayed = new Promise<boolean>((resolve) => {
     chatty.on('ping', () => {
       pings += 1;
-      chatty.send(JSON.stringify({ type: 'subscribe', clientType: 'dashboard', streamId: 'door' }));
+      chatty.send(JSON.stringify(message));
       if (pings > 8) resolve(true);
     });
     chatty.on('close', () => resolve(false));
   });
   expect(await stayed).toBe(true);
+  await stop();
+});
+
+const subscribe = { type: 'subscribe', clientType: 'dashboard', streamId: 'door' };
+const register = { type: 'register', clientType: 'mobile', streamId: 'door' };
+
+/** Resolves at the ping after the next `count` of this client: whatever goes with those was sent before it. */
+function pinged({ socket }: TestClient, count: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = count + 1;
+    socket.on('ping', () => {
+      left -= 1;
+      if (left === 0) resolve();
+    });
+  });
+}
+
+const viewer = { path: 'url', message: subscribe } as const;
+const encoder = { path: 'encoderUrl', message: register } as const;
+const noOptions: ConnectOptions = {};
+const json: ConnectOptions = { subprotocol: 'watchout.v1.json' };
+const msgpack: ConnectOptions = { subprotocol: 'watchout.v1.msgpack', encoding: 'msgpack' };
+
+test.each([
+  { who: 'a viewer that offered a subprotocol', ...viewer, options: json, understands: undefined },
+  { who: 'a viewer of MessagePack that offered a subprotocol', ...viewer, options: msgpack, understands: undefined },
+  { who: 'a viewer that lists it', ...viewer, options: noOptions, understands: ['heartbeat'] },
+  { who: 'an encoder that offered a subprotocol', ...encoder, options: msgpack, understands: undefined },
+  { who: 'an encoder that lists it', ...encoder, options: noOptions, understands: ['a-message-to-come', 'heartbeat'] },
+])('$who is sent heartbeats again and again', async ({ path, message, options, understands }) => {
+  const { [path]: url, stop } = await startGateway(40);
+  const startMs = Date.now();
+  const client = await TestClient.open(url, options);
+  client.send({ ...message, understands });
+  await client.next('success');
+  for (let count = 0; count < 3; count += 1) {
+    const { $binary, $raw, ...heartbeat } = await client.next('heartbeat');
+    expect(heartbeat).toEqual({ type: 'heartbeat', timestamp: expect.any(Number) });
+    expect(heartbeat['timestamp']).toBeGreaterThanOrEqual(startMs);
+    expect($binary).toBe(options.encoding === 'msgpack');
+  }
+  await stop();
+});
+
+test('a client that offered a subprotocol is sent heartbeats before it has said anything', async () => {
+  const { url, stop } = await startGateway(40);
+  const client = await TestClient.open(url, json);
+  await client.next('heartbeat');
+  await stop();
+});
+
+test.each([
+  { who: 'a viewer of before', ...viewer, understands: undefined },
+  { who: 'a viewer that lists other messages', ...viewer, understands: ['going-away', 'throttle'] },
+  { who: 'an encoder of before', ...encoder, understands: undefined },
+])('$who is sent pings, and no heartbeat that it would not know', async ({ path, message, understands }) => {
+  const { [path]: url, stop } = await startGateway(40);
+  const client = await TestClient.open(url);
+  client.send({ ...message, understands });
+  await client.next('success');
+  await pinged(client, 5);
+  expect(client.messages.map(({ type }) => type)).not.toContain('heartbeat');
+  expect(client.socket.readyState).toBe(WebSocket.OPEN);
+  await stop();
+});
+
+test.each([
+  { who: 'a viewer', path: 'url', options: {} },
+  { who: 'an encoder', path: 'encoderUrl', options: {} },
+  { who: 'a viewer of MessagePack', path: 'url', options: { encoding: 'msgpack' } },
+] as const)('the heartbeat of $who is answered once, though it did not ask for any', async ({ path, options }) => {
+  // No ping in the time of this test.
+  const { [path]: url, stop } = await startGateway(60_000);
+  const client = await TestClient.open(url, options);
+  for (let count = 1; count <= 3; count += 1) {
+    const sentMs = Date.now();
+    client.send({ type: 'heartbeat' });
+    const answer = await client.next('heartbeat');
+    expect(answer['timestamp']).toBeGreaterThanOrEqual(sentMs);
+    expect(answer['timestamp']).toBeLessThanOrEqual(Date.now());
+    expect(client.messages).toHaveLength(count);
+  }
   await stop();
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseReportedAlert } from '../../proto/codec.ts';
+import { Cooldown } from '../../src/router/cooldown.ts';
 import { type FakeEncoder, refusal, World } from './fakes.ts';
 
 function report(world: World, alert: Record<string, unknown>): void {
@@ -110,4 +111,110 @@ describe('an alert of an encoder', () => {
     const world = new World();
     expect(() => fromEncoder(world, world.encoder(), 'door')).toThrow(refusal('ROUTING_ERROR'));
   });
+});
+
+describe('an alert that says the same again', () => {
+  /** A stream whose alerts are not repeated for 10 s, and what its viewer heard of them. */
+  function cooling() {
+    const world = new World({ alertCooldownMs: 10_000 });
+    const encoder = world.register('door', { produces: ['video-frame', 'alert'], consumes: ['alert'] });
+    const { socket } = world.watch('door');
+    return { world, encoder, heard: () => socket.controls('alert').map(({ message }) => message) };
+  }
+
+  test('within the cooldown reaches nobody: no viewer, not the encoder, not the service that keeps alerts', () => {
+    const { world, encoder, heard } = cooling();
+    world.alert('door', 'fall');
+    world.advance(9_999);
+    world.alert('door', 'fall');
+    expect(heard()).toEqual(['fall']);
+    expect(encoder.socket.story).toEqual(['alert fall']);
+    expect(world.forwarded).toHaveLength(1);
+    expect(world.router.counters).toMatchObject({ alertsAccepted: 1, alertsSuppressed: 1, alertsDelivered: 2 });
+  });
+
+  test('within the cooldown is not among the alerts that were missed', () => {
+    const { world } = cooling();
+    for (const message of ['first', 'fall', 'fall', 'fire']) world.alert('door', message);
+    const back = world.watchWith('door', { since: world.forwarded[0] });
+    expect(back.socket.story).toEqual(['success', 'status online', 'alert fall', 'alert fire']);
+  });
+
+  test('comes once for each cooldown, however often it is reported', () => {
+    const { world, heard } = cooling();
+    for (let ms = 0; ms < 60_000; ms += 500) {
+      world.alert('door', 'fall');
+      world.advance(500);
+    }
+    expect(heard()).toHaveLength(6);
+  });
+
+  test('with another severity or another text is another alert', () => {
+    const { world, heard } = cooling();
+    world.alert('door', 'fall');
+    report(world, { streamId: 'door', severity: 'critical', message: 'fall' });
+    world.alert('door', 'fire');
+    expect(heard()).toEqual(['fall', 'fall', 'fire']);
+  });
+
+  test('with other metadata is the same alert', () => {
+    const { world, heard } = cooling();
+    for (const confidence of [0.8, 0.9]) {
+      report(world, { streamId: 'door', severity: 'high', message: 'fall', metadata: { confidence } });
+    }
+    expect(heard()).toEqual(['fall']);
+  });
+
+  test('of another stream is another alert', () => {
+    const { world, heard } = cooling();
+    world.register('garage');
+    world.alert('garage', 'fall');
+    world.alert('door', 'fall');
+    expect(heard()).toEqual(['fall']);
+    expect(world.router.counters.alertsAccepted).toBe(2);
+  });
+
+  test('is held back from whomever it comes, the encoder or the ML service', () => {
+    const { world, encoder, heard } = cooling();
+    fromEncoder(world, encoder, 'door', 'help');
+    report(world, { streamId: 'door', severity: 'critical', message: 'help' });
+    fromEncoder(world, encoder, 'door', 'help');
+    expect(heard()).toEqual(['help']);
+  });
+
+  test('is sent each time where there is no cooldown', () => {
+    const world = new World();
+    world.register('door');
+    const watcher = world.watch('door');
+    for (let count = 0; count < 3; count += 1) world.alert('door', 'fall');
+    expect(watcher.socket.controls('alert')).toHaveLength(3);
+    expect(world.router.counters.alertsSuppressed).toBe(0);
+  });
+
+  test('is known among the last 100 kinds: the one that was let through longest ago is forgotten first', () => {
+    const cooldown = new Cooldown(10_000);
+    for (let kind = 1; kind <= 100; kind += 1) expect(cooldown.admits('low', String(kind), kind)).toBe(true);
+    expect(cooldown.admits('low', '1', 200)).toBe(false);
+    expect(cooldown.admits('low', '101', 201)).toBe(true);
+    expect(cooldown.admits('low', '1', 202)).toBe(true);
+    expect(cooldown.admits('low', '100', 203)).toBe(false);
+  });
+
+  test('is known long after its first time, if it is let through now and then', () => {
+    const cooldown = new Cooldown(10_000);
+    for (let kind = 1; kind <= 100; kind += 1) cooldown.admits('low', String(kind), kind);
+    expect(cooldown.admits('low', '1', 20_000)).toBe(true);
+    expect(cooldown.admits('low', '101', 20_001)).toBe(true);
+    expect(cooldown.admits('low', '1', 20_002)).toBe(false);
+  });
+});
+
+test('every alert goes to the service that keeps them, whether somebody watches or not', () => {
+  const world = new World();
+  const encoder = world.register('door', { produces: ['alert'] });
+  world.alert('door', '1');
+  const { socket } = world.watch('door');
+  fromEncoder(world, encoder, 'door');
+  expect(world.forwarded).toHaveLength(2);
+  expect(world.forwarded[1]).toBe(socket.controls('alert')[0]?.['id']);
 });

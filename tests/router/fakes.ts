@@ -1,9 +1,11 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { expect } from 'vitest';
 import type { Encoded, Encoding } from '../../proto/codec.ts';
-import type { Channel, SubscribeMessage } from '../../proto/messages.ts';
+import type { Channel, ControlMessage, RegisterMessage, SubscribeMessage } from '../../proto/messages.ts';
+import { handleEncoderMessage } from '../../src/gateways/websocket/control.ts';
 import type { StreamAccess } from '../../src/router/access.ts';
 import type { IngestLimits } from '../../src/router/ingest-limit.ts';
+import type { RefusedFrame } from '../../src/router/lost-frames.ts';
 import { noTap } from '../../src/router/no-tap.ts';
 import { Outgoing } from '../../src/router/outgoing.ts';
 import { Peer } from '../../src/router/peer.ts';
@@ -11,7 +13,6 @@ import type { Clock, FrameTap, PeerSocket, Publisher, SendResult } from '../../s
 import { createRouter, type Router } from '../../src/router/router.ts';
 import { EncoderLink } from '../../src/router/stream.ts';
 import { Viewer } from '../../src/router/viewer.ts';
-import type { RefusedFrame } from '../../src/router/viewers.ts';
 
 /** Any message a client received, parsed. */
 export type Message = Record<string, unknown>;
@@ -196,17 +197,24 @@ export class FakeSocket implements PeerSocket {
     });
   }
 
+  /** The same with the stream that each was about: `door status online`, `garage frame 3`. */
+  get storyByStream(): string[] {
+    const { story } = this;
+    return this.received.map(({ message }, index) => `${message['streamId']} ${story[index]}`);
+  }
+
   #send(kind: Received['kind'], value: Encoded, encoding: Encoding): SendResult {
     this.#library.mustNotBeBusy('send');
     if (this.closedWith !== undefined) return 'refused';
     if (this.#inSend) throw new Error('the library recurses: send inside send');
-    this.handOver();
     if (this.#buffered > this.#library.limitBytes) {
       this.#inSend = true;
       this.#library.whileInDropped(() => this.#events.dropped(undefined));
       this.#inSend = false;
       return 'refused';
     }
+    // Only after the limit was looked at, and it is not looked at again.
+    this.handOver();
     this.#accept(kind, value, encoding);
     return this.#stalled ? 'queued' : 'sent';
   }
@@ -309,6 +317,14 @@ export interface RegisterOptions {
   produces?: Channel[];
   consumes?: Channel[];
   encoding?: Encoding;
+  /** A client that offers a subprotocol is told everything; others must say what they understand. */
+  offersSubprotocol?: boolean;
+}
+
+/** Who watches, and what is asked for beside the stream. */
+export interface WatchOptions extends Partial<SubscribeMessage> {
+  userId?: string;
+  encoding?: Encoding;
 }
 
 export interface WorldOptions {
@@ -370,15 +386,28 @@ export class World {
     });
   }
 
-  encoder({ userId = 'anna', encoding = 'msgpack' }: RegisterOptions = {}): FakeEncoder {
+  encoder({ userId = 'anna', encoding = 'msgpack', offersSubprotocol = true }: RegisterOptions = {}): FakeEncoder {
     const socket: FakeSocket = new FakeSocket(this.library, {
       dropped: () => undefined,
       drained: () => link.peer.flush(),
       closed: () => this.router.streams.encoderGone(link),
     });
-    const peer = new Peer({ userId, sessionId: `${userId}-session` }, socket, encoding);
+    const peer = new Peer({ userId, sessionId: `${userId}-session` }, socket, offersSubprotocol ? encoding : undefined);
+    peer.encoding = encoding;
     const link = new EncoderLink(peer);
     return { link, socket };
+  }
+
+  /** A control message of an encoder, answered as the gateway does it. */
+  say({ link }: FakeEncoder, message: ControlMessage): void {
+    handleEncoderMessage(this.router, this.clock, link, message);
+  }
+
+  /** A new encoder that registers as over the wire: it is sent `success`, and `throttle` if it should. */
+  greet(fields: Partial<RegisterMessage> = {}, options: RegisterOptions = {}): FakeEncoder {
+    const encoder = this.encoder(options);
+    this.say(encoder, { type: 'register', clientType: 'mobile', ...fields });
+    return encoder;
   }
 
   register(streamId: string | undefined, options: RegisterOptions = {}): FakeEncoder {
@@ -420,13 +449,21 @@ export class World {
     return watcher;
   }
 
+  /** A new viewer that asks for more than a plain subscription: `window`, `maxFps`, `since` … */
+  watchWith(streamId: string | string[], { userId, encoding, ...wish }: WatchOptions): FakeViewer {
+    const watcher = this.viewer(userId, encoding);
+    this.subscribe(watcher, streamId, wish.consumes, wish);
+    return watcher;
+  }
+
   subscribe(
     { viewer }: FakeViewer,
-    streamId: string,
+    streamId: string | string[],
     consumes?: Channel[],
     wish: Partial<SubscribeMessage> = {},
   ): void {
-    const message = { type: 'subscribe', clientType: 'dashboard', streamId, consumes, ...wish } as const;
+    const named = typeof streamId === 'string' ? { streamId } : { streamIds: streamId };
+    const message = { type: 'subscribe', clientType: 'dashboard', consumes, ...named, ...wish } as const;
     this.router.viewers.subscribe(viewer, message);
   }
 

@@ -211,7 +211,7 @@ test('a receiver that hangs does not keep the router from ending; the log says w
   await until('two hang', () => arrivals.length === 2);
   await forwarder.close(20);
   expect(forwarder.stats).toMatchObject({ queued: 0, inFlight: 0, dropped: { shutdown: 3 } });
-  expect(logLines.join()).toContain(`"count":3,"url":"${url}/alerts"`);
+  expect(logLines.join()).toContain(`"count":3,"url":"${url}"`);
   expect(logLines.join()).not.toMatch(/hidden|secret/);
 });
 

@@ -29,7 +29,8 @@ export function createHttpReceiver(parts: HttpReceiverParts): AlertReceiver {
     connect: { timeout: timeoutMs },
   });
   return {
-    address: `${url.origin}${url.pathname}`,
+    // Without its path: services like Slack keep the key there.
+    address: url.origin,
     async post({ id, body }) {
       const signature = secret === undefined ? {} : signatureHeaders(secret, body, clock.epochMs());
       const response = await pool.request({

@@ -7,6 +7,8 @@ const SEND_RESULTS: readonly SendResult[] = ['queued', 'sent', 'refused'];
 
 /** Below this, deflate costs more than the bytes it saves. */
 const COMPRESS_FROM_LENGTH = 1024;
+/** Above this it holds everybody else up: a megabyte takes 10 ms, for each viewer. */
+const COMPRESS_TO_LENGTH = 64 * 1024;
 
 /** A uWebSockets.js socket as the router sees it. Safe to call after the close. */
 export class UwsSocket<UserData> implements PeerSocket {
@@ -19,8 +21,8 @@ export class UwsSocket<UserData> implements PeerSocket {
   }
 
   /**
-   * Whether this is the message that a `send…` is under way with, which answers `refused` itself. Before it the library sends what it has gathered
-   * of topics, so a `dropped` event that arrives meanwhile may be about one of those as well.
+   * Whether this is the message that a `send…` is under way with, which answers `refused` itself. The library may first send what it has gathered of
+   * topics, so a `dropped` event that arrives meanwhile may be about one of those as well.
    */
   isSending(message: Buffer): boolean {
     if (this.#sending === undefined || this.#sending.length > message.length) return false;
@@ -38,7 +40,7 @@ export class UwsSocket<UserData> implements PeerSocket {
   }
 
   sendControl(message: Encoded, encoding: Encoding): SendResult {
-    return this.#send(message, encoding, encoding === 'json' && message.length >= COMPRESS_FROM_LENGTH);
+    return this.#send(message, encoding, encoding === 'json' && isWorthDeflating(message.length));
   }
 
   bufferedBytes(): number {
@@ -75,4 +77,8 @@ export class UwsSocket<UserData> implements PeerSocket {
     this.#sending = undefined;
     return SEND_RESULTS[status] ?? 'refused';
   }
+}
+
+function isWorthDeflating(length: number): boolean {
+  return length >= COMPRESS_FROM_LENGTH && length <= COMPRESS_TO_LENGTH;
 }
