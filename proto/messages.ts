@@ -170,6 +170,8 @@ export type ServerMessage =
       resumeToken?: string;
       /** After `subscribe` with `since`: whether all alerts after it are sent now, or older ones are forgotten. */
       alerts?: 'complete' | 'gap';
+      /** After `subscribe`: id of the newest alert of all so far, for who comes back before it has seen one. */
+      lastAlert?: string;
       timestamp: number;
     }
   | { type: 'error'; code: ErrorCode; message: string; streamId?: string; timestamp: number }

@@ -43,6 +43,11 @@ export class Peer {
     for (const notice of notices) this.#understood.add(notice);
   }
 
+  /** It offered a subprotocol, or said what it understands: it was not written for the first router. */
+  get knowsThisProtocol(): boolean {
+    return this.#understood.size > 0;
+  }
+
   understands(notice: Notice): boolean {
     return this.#understood.has(notice);
   }

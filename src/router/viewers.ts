@@ -77,7 +77,9 @@ export class Viewers {
     const wasFromAll = viewer.viewings.get(streamId)?.isFromAll ?? true;
     const found = streamId === ALL_STREAMS ? this.#unsubscribeAll(viewer) : this.#remove(viewer, streamId);
     if (!found) throw new ProtocolError(ErrorCode.routingError, `streamId: not subscribed to ${streamId}`);
-    viewer.peer.tell(this.#success('Unsubscribed', streamId));
+    viewer.peer.answer(
+      new Outgoing({ type: 'success', message: 'Unsubscribed', streamId, timestamp: this.#parts.clock.epochMs() }),
+    );
     // Its own subscription had taken the place of the one to all streams, which has it again.
     const stream = this.#streams.get(streamId);
     const wish = this.#watchingAll.get(viewer.peer.principal.userId)?.get(viewer);
@@ -177,7 +179,7 @@ export class Viewers {
     this.#remove(viewer, streamId);
     if (viewer.viewings.size >= MAX_SUBSCRIPTIONS) throw tooMany(streamId);
     const viewing = this.#add(viewer, streamId, wish, false);
-    viewer.peer.answer(this.#success('Subscription successful', streamId, missed));
+    viewer.peer.answer(this.#subscribed(viewer, streamId, wish, missed));
     viewer.peer.answer(this.#streams.statusOf(streamId, stream?.status ?? 'offline'));
     return viewing;
   }
@@ -206,7 +208,7 @@ export class Viewers {
     const watching = this.#watchingAll.get(userId) ?? new Map<Viewer, Wish>();
     watching.set(viewer, wish);
     this.#watchingAll.set(userId, watching);
-    viewer.peer.answer(this.#success('Subscription successful', ALL_STREAMS, missed));
+    viewer.peer.answer(this.#subscribed(viewer, ALL_STREAMS, wish, missed));
     const own = [...this.#streams.all].filter(({ ownerId }) => ownerId === userId);
     return own.flatMap((stream) => this.#addFromAll(viewer, stream, wish) ?? []);
   }
@@ -288,9 +290,16 @@ export class Viewers {
     return true;
   }
 
-  #success(message: string, streamId: string, missed?: Recollection): Outgoing {
-    const alerts = missed === undefined ? {} : { alerts: missed.isComplete ? ('complete' as const) : ('gap' as const) };
-    return new Outgoing({ type: 'success', message, streamId, ...alerts, timestamp: this.#parts.clock.epochMs() });
+  #subscribed({ peer }: Viewer, streamId: string, { wantsAlerts }: Wish, missed: Recollection | undefined): Outgoing {
+    const { clock, history } = this.#parts;
+    return new Outgoing({
+      type: 'success',
+      message: 'Subscription successful',
+      streamId,
+      ...(missed === undefined ? {} : { alerts: missed.isComplete ? ('complete' as const) : ('gap' as const) }),
+      ...(wantsAlerts && peer.knowsThisProtocol ? { lastAlert: history.lastId } : {}),
+      timestamp: clock.epochMs(),
+    });
   }
 
   /** A refusal of one of several subscriptions. */

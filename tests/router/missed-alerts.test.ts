@@ -325,3 +325,17 @@ test('who asks for everything again and again is told to wait, and keeps its con
   world.advance(3_000);
   world.subscribe(watcher, ids);
 });
+
+test('a viewer that has not seen any alert yet misses none either: its success says where to begin', () => {
+  const world = new World();
+  world.register('door');
+  world.alert('door', 'before');
+  const first = world.watch('door');
+  const since = String(first.socket.controls('success')[0]?.['lastAlert']);
+  first.socket.disconnect();
+  world.alert('door', '1');
+  world.alert('door', '2');
+  const back = world.watchWith('door', { since });
+  expect(back.socket.controls('alert').map(({ message }) => message)).toEqual(['1', '2']);
+  expect(back.socket.controls('success')[0]).toMatchObject({ alerts: 'complete' });
+});

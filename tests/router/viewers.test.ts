@@ -16,7 +16,7 @@ describe('subscribing', () => {
   test('clients in the field find the text they match on', () => {
     const world = new World();
     world.register('door');
-    expect(world.watch('door').socket.controls('success')).toEqual([
+    expect(world.watch('door').socket.controls('success')).toMatchObject([
       { type: 'success', message: 'Subscription successful', streamId: 'door', timestamp: world.clock.epochMs() },
     ]);
   });
