@@ -49,8 +49,10 @@ const { commit, machine, node } = circumstances();
 print(`commit ${commit}; ${machine}; Node ${node}`);
 
 await withContenders(NAMES, async (contenders) => {
-  for (const scenario of scenariosOf(command)) {
-    const comparison = await compare(scenario, contenders, { ...command, warmUpSeconds, otherRounds: OTHER_ROUNDS });
+  for (const [index, scenario] of scenariosOf(command).entries()) {
+    // In the short form once is enough.
+    const otherRounds = command.short && index > 0 ? 0 : OTHER_ROUNDS;
+    const comparison = await compare(scenario, contenders, { ...command, warmUpSeconds, otherRounds });
     if (comparison !== undefined) note(comparison);
   }
 });

@@ -61,7 +61,8 @@ export async function compare(
       after: baseCpu[2 * round + 1] ?? Number.NaN,
     })),
   );
-  const rows = [router, ...bases, ...others].map((contender) => {
+  const measuredOnes = [router, ...bases, ...others].filter((contender) => results.has(contender));
+  const rows = measuredOnes.map((contender) => {
     const all = results.get(contender) ?? [];
     const measured = middleOf(all);
     const value = contender === router ? ratio.value : measured.cpuMicrosPerFrame / median(baseCpu);
