@@ -1,7 +1,15 @@
 import { Encoder } from '@msgpack/msgpack';
-import { checkBase64Shape, checkFirstLine, PAD, SMALLEST_JPEG_BYTES, unescaped } from './base64-text.ts';
+import {
+  checkBase64Shape,
+  checkFirstLine,
+  decodedLength,
+  decodeInto,
+  encodeInto,
+  SMALLEST_JPEG_BYTES,
+  unescaped,
+} from './base64-text.ts';
 import { decodeMap, type Encoded, type Encoding } from './codec.ts';
-import { invalid, type ProtocolError } from './errors.ts';
+import { invalid } from './errors.ts';
 import { DATA, type FrameField, fieldAt, isAscii, isAt, STREAM_ID, TIMESTAMP, TYPE } from './frame-fields.ts';
 import { findFrameFields, JsonSpans, readPlainInteger, readPlainString } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
@@ -219,17 +227,9 @@ export class FrameView {
 
   #decodeBase64(): Buffer {
     const text = this.#unescaped ?? this.bytes.subarray(this.#dataStart, this.#dataEnd);
-    const bytes = base64Bytes(text);
-    if (this.#decoded.length < bytes) this.#decoded = Buffer.allocUnsafeSlow(Math.ceil(bytes * HEADROOM));
-    let length = 0;
-    for (let at = 0; at < text.length; at += BASE64_PIECE) {
-      const piece = text.toString('latin1', at, Math.min(at + BASE64_PIECE, text.length));
-      length += this.#decoded.write(piece, length, 'base64');
-      // Node takes the URL alphabet, too.
-      if (piece.includes('-') || piece.includes('_')) throw notBase64();
-    }
-    // And it skips what is not base64, so the decoded length tells whether everything was.
-    if (length !== bytes) throw notBase64();
+    const length = decodedLength(text);
+    if (this.#decoded.length < length) this.#decoded = Buffer.allocUnsafeSlow(Math.ceil(length * HEADROOM));
+    decodeInto(this.#decoded, text);
     return this.#decoded.subarray(0, length);
   }
 
@@ -241,11 +241,7 @@ export class FrameView {
     if (this.#json.length < length) this.#json = Buffer.allocUnsafeSlow(Math.ceil(length * HEADROOM));
     this.#json.set(start);
     // Base64 needs no escaping, so it is spliced in: JSON.stringify would look at each of its characters.
-    let written = start.length;
-    for (let at = this.#dataStart; at < this.#dataEnd; at += JPEG_PIECE) {
-      const piece = this.bytes.toString('base64', at, Math.min(at + JPEG_PIECE, this.#dataEnd));
-      written += this.#json.write(piece, written, 'latin1');
-    }
+    const written = encodeInto(this.#json, start.length, this.bytes, this.#dataStart, this.#dataEnd);
     this.#json.write('"}', written, 'latin1');
     return this.#json.subarray(0, length);
   }
@@ -273,26 +269,9 @@ const VIDEO_FRAME = Buffer.from('video-frame');
 const QUOTED_VIDEO_FRAME = Buffer.from('"video-frame"');
 /** Room above a frame's size, so that frames that vary a little do not grow the buffer again and again. */
 const HEADROOM = 1.25;
-/**
- * Pictures cross between bytes and base64 in pieces. In one go the text of more than 96 KB of JPEG lands among V8's large objects: 100 KB
- * to JSON took 97 µs, in pieces 15; from JSON 101 and 16 (`npm run bench:micro -- --only codec`). Each piece stands for itself: a multiple of 3
- * bytes, of 4 characters.
- */
-const JPEG_PIECE = 48 * 1024;
-const BASE64_PIECE = 64 * 1024;
 
 /** `type`, `streamId`, `data`, `timestamp`. */
 const KNOWN_FIELDS = 4;
-
-/** How many bytes a base64 text stands for, if all of it is base64. */
-function base64Bytes(text: Uint8Array): number {
-  const padding = text[text.length - 1] !== PAD ? 0 : text[text.length - 2] !== PAD ? 1 : 2;
-  return (text.length / 4) * 3 - padding;
-}
-
-function notBase64(): ProtocolError {
-  return invalid('data: not base64 (RFC 4648, no line breaks)');
-}
 
 function once<T>(field: FrameField, earlier: T | undefined, value: T): T {
   if (earlier !== undefined) throw invalid(`${field.name}: appears twice`);

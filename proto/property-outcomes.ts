@@ -115,7 +115,8 @@ export function decodePlain(bytes: Uint8Array): Fields {
   return mapLeaves(decode(bytes), (leaf) => (leaf instanceof Uint8Array ? new Uint8Array(leaf) : undefined)) as Fields;
 }
 
-function mapLeaves(value: unknown, replace: (value: unknown) => unknown): unknown {
+/** A copy of `value` in which `replace` stands in for whatever it gives something other than undefined. */
+export function mapLeaves(value: unknown, replace: (value: unknown) => unknown): unknown {
   const replaced = replace(value);
   if (replaced !== undefined) return replaced;
   if (Array.isArray(value)) return value.map((item) => mapLeaves(item, replace));

@@ -6,6 +6,7 @@ import { ProtocolError } from './errors.ts';
 import { FrameView } from './frame.ts';
 import { controlSchemas } from './messages.ts';
 import { isMap } from './metadata.ts';
+import { asJson, mapLeaves } from './property-outcomes.ts';
 import invalidFile from './vectors/invalid.json' with { type: 'json' };
 import validFile from './vectors/valid.json' with { type: 'json' };
 
@@ -153,21 +154,7 @@ function withBytes(map: Record<string, unknown>): Record<string, unknown> {
   ) as Record<string, unknown>;
 }
 
-/** Binary values as the router writes them in JSON: base64 text. */
-function asJson(value: unknown): unknown {
-  return mapLeaves(value, (leaf) => (leaf instanceof Uint8Array ? Buffer.from(leaf).toString('base64') : undefined));
-}
-
 /** The library decodes to views of its input, of the input's class: all plain Uint8Array here, to compare them. */
 function plainBytes(value: unknown): unknown {
   return mapLeaves(value, (leaf) => (leaf instanceof Uint8Array ? new Uint8Array(leaf) : undefined));
-}
-
-/** A copy of `value` in which `replace` stands in for whatever it gives something other than undefined. */
-function mapLeaves(value: unknown, replace: (value: unknown) => unknown): unknown {
-  const replaced = replace(value);
-  if (replaced !== undefined) return replaced;
-  if (Array.isArray(value)) return value.map((item) => mapLeaves(item, replace));
-  if (!isMap(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapLeaves(item, replace)]));
 }

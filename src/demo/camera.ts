@@ -11,7 +11,7 @@ export interface Camera {
 }
 
 /**
- * Plays the walk in a loop, as any encoder would: registers `streamId` at `routerUrl` (`ws://…`) and sends MessagePack frames.
+ * Plays the walk in a loop, as every encoder does: registers `streamId` at `routerUrl` (`ws://…`) and sends MessagePack frames.
  * Connects again when the connection is lost.
  */
 export function startCamera(routerUrl: string, token: string, streamId: string): Camera {

@@ -40,7 +40,12 @@ export class Audience {
   /** Frames a second that its most demanding viewer wants; 0 without viewers of frames. */
   get wantedFps(): number {
     let fps = 0;
-    for (const { wish } of this.#viewings) if (wish.wantsFrames) fps = Math.max(fps, wish.maxFps ?? Infinity);
+    for (const { wish } of this.#viewings) {
+      if (!wish.wantsFrames) continue;
+      // Most viewers want all there are, so the first one ends it.
+      if (wish.maxFps === undefined) return Number.POSITIVE_INFINITY;
+      fps = Math.max(fps, wish.maxFps);
+    }
     return fps;
   }
 

@@ -28,6 +28,7 @@ export class Peer {
   #outbox: Waiting[] | undefined;
   #outboxCount = 0;
   #outboxBytes = 0;
+  /** Too much waits: what comes now is lost to this connection, which is closed when the rest has gone out. */
   #isOverflowing = false;
 
   constructor(principal: Principal, socket: PeerSocket, subprotocolEncoding: Encoding | undefined) {
@@ -50,11 +51,6 @@ export class Peer {
 
   understands(notice: Notice): boolean {
     return this.#understood.has(notice);
-  }
-
-  /** Too much waits: what comes now is lost to this connection, which is closed when the rest has gone out. */
-  get isOverflowing(): boolean {
-    return this.#isOverflowing;
   }
 
   /** Sends a control message, or keeps it until the socket has drained. False: it is lost. */

@@ -4,6 +4,7 @@ import type { RegisterMessage, StreamStatus } from '../../proto/messages.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Clock, Log } from './ports.ts';
 import { type EncoderLink, Stream, type StreamParts } from './stream.ts';
+import type { Wish } from './viewing.ts';
 
 /** A `streaming` stream that brings no frame for this long is `online` again. */
 const QUIET_AFTER_MS = 5_000;
@@ -75,9 +76,9 @@ export class Streams {
   }
 
   /** A viewer came: an encoder that sends less than is wanted now is asked for more. */
-  askForMore(stream: Stream): void {
-    const wanted = this.#wantedFps(stream);
-    if (wanted >= (stream.encoder?.askedFps ?? this.#parts.limits.maxFps)) this.#ask(stream, wanted);
+  askForMore(stream: Stream, { wantsFrames, maxFps }: Wish): void {
+    const wanted = Math.min(this.#parts.limits.maxFps, maxFps ?? Number.POSITIVE_INFINITY);
+    if (wantsFrames && wanted > this.#askedFps(stream)) this.#ask(stream, wanted);
   }
 
   /** The encoder's connection is gone: the stream lives on for the grace period. */
@@ -157,20 +158,24 @@ export class Streams {
   /** Once less was wanted for a while. */
   #askForLess(stream: Stream, nowMs: number): void {
     if (!stream.encoder?.peer.understands('throttle')) return;
-    const asked = stream.encoder?.askedFps ?? this.#parts.limits.maxFps;
     const wanted = this.#wantedFps(stream);
-    if (wanted >= asked) stream.lessWantedSinceMs = Number.POSITIVE_INFINITY;
+    if (wanted >= this.#askedFps(stream)) stream.lessWantedSinceMs = Number.POSITIVE_INFINITY;
     else if (stream.lessWantedSinceMs === Number.POSITIVE_INFINITY) stream.lessWantedSinceMs = nowMs;
     else if (nowMs - stream.lessWantedSinceMs >= LESS_AFTER_MS) this.#ask(stream, wanted);
   }
 
   #ask(stream: Stream, maxFps: number): void {
     const { encoder, id } = stream;
-    if (!encoder?.peer.understands('throttle') || maxFps === (encoder.askedFps ?? this.#parts.limits.maxFps)) return;
+    if (!encoder?.peer.understands('throttle') || maxFps === this.#askedFps(stream)) return;
     encoder.askedFps = maxFps;
     stream.lessWantedSinceMs = Number.POSITIVE_INFINITY;
     const timestamp = this.#parts.clock.epochMs();
     encoder.peer.tell(new Outgoing({ type: 'throttle', streamId: id, maxFps, reason: 'demand', timestamp }));
+  }
+
+  /** What it sends at most, as far as anybody told it. */
+  #askedFps({ encoder }: Stream): number {
+    return encoder?.askedFps ?? this.#parts.limits.maxFps;
   }
 
   /** By the most demanding of viewers and analysis; never more than the limit. */

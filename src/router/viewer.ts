@@ -2,7 +2,7 @@ import type { Peer } from './peer.ts';
 import type { TokenBucket } from './token-bucket.ts';
 import type { Viewing } from './viewing.ts';
 
-/** A connection that watches streams: any number of them, one socket, so it falls behind and catches up as a whole. */
+/** A connection that watches one stream or many: one socket, so it falls behind and catches up as a whole. */
 export class Viewer {
   readonly peer: Peer;
   readonly viewings = new Map<string, Viewing>();

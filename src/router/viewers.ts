@@ -3,6 +3,7 @@ import { ALL_STREAMS, MAX_SUBSCRIPTIONS } from '../../proto/limits.ts';
 import type { AckMessage, SubscribeMessage } from '../../proto/messages.ts';
 import { mayWatch, type StreamAccess } from './access.ts';
 import type { AlertHistory, Recollection } from './alert-history.ts';
+import { AllWatchers } from './all-watchers.ts';
 import type { Counters } from './counters.ts';
 import { FrameTally } from './frame-tally.ts';
 import { lostFrames, type RefusedFrame } from './lost-frames.ts';
@@ -14,6 +15,7 @@ import type { Streams } from './streams.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { Viewer } from './viewer.ts';
 import { Viewing, type Wish } from './viewing.ts';
+import { Waiting } from './waiting.ts';
 
 export interface ViewersParts {
   clock: Clock;
@@ -32,9 +34,8 @@ const REQUESTS_BURST = 5_000;
 export class Viewers {
   readonly #parts: ViewersParts;
   readonly #streams: Streams;
-  readonly #pending = new Map<string, Set<Viewing>>();
-  /** By user: who watches all of that user's streams, and how. */
-  readonly #watchingAll = new Map<string, Map<Viewer, Wish>>();
+  readonly #waiting = new Waiting();
+  readonly #allWatchers = new AllWatchers();
 
   constructor(streams: Streams, parts: ViewersParts) {
     this.#streams = streams;
@@ -42,9 +43,10 @@ export class Viewers {
   }
 
   /**
-   * Answers for each stream `success`, the current status, the newest frame; then alerts missed since `since`; live frames and alerts follow. A
+   * Answers for each stream `success` and the current status; then come alerts missed since `since`, the newest frames, and what is live. A
    * stream that is not there yet makes the subscription wait. Subscribing again replaces what was asked for before.
-   * @throws ProtocolError `UNAUTHORIZED` when the one stream is not this user's to watch, `ROUTING_ERROR` over the limit.
+   * @throws ProtocolError `UNAUTHORIZED` when the one stream is not this user's to watch, `ROUTING_ERROR` over the limit of streams,
+   * `RATE_LIMITED` for too much in a short time.
    */
   subscribe(viewer: Viewer, message: SubscribeMessage): void {
     const { consumes, maxFps, window, since } = message;
@@ -75,14 +77,14 @@ export class Viewers {
   /** @throws ProtocolError `ROUTING_ERROR` when there is no such subscription. */
   unsubscribe(viewer: Viewer, streamId: string): void {
     const wasFromAll = viewer.viewings.get(streamId)?.isFromAll ?? true;
-    const found = streamId === ALL_STREAMS ? this.#unsubscribeAll(viewer) : this.#remove(viewer, streamId);
+    const found = streamId === ALL_STREAMS ? this.#forgetAll(viewer) : this.#remove(viewer, streamId);
     if (!found) throw new ProtocolError(ErrorCode.routingError, `streamId: not subscribed to ${streamId}`);
     viewer.peer.answer(
       new Outgoing({ type: 'success', message: 'Unsubscribed', streamId, timestamp: this.#parts.clock.epochMs() }),
     );
     // Its own subscription had taken the place of the one to all streams, which has it again.
     const stream = this.#streams.get(streamId);
-    const wish = this.#watchingAll.get(viewer.peer.principal.userId)?.get(viewer);
+    const wish = this.#allWatchers.wishOf(viewer);
     if (!wasFromAll && wish !== undefined && stream?.ownerId === viewer.peer.principal.userId) {
       this.#bindOrWait(this.#addFromAll(viewer, stream, wish));
     }
@@ -94,7 +96,7 @@ export class Viewers {
    */
   acknowledge(viewer: Viewer, { streamId, received }: AckMessage): void {
     const viewing = viewer.viewings.get(streamId);
-    const watchesAll = this.#watchingAll.get(viewer.peer.principal.userId)?.has(viewer) ?? false;
+    const watchesAll = this.#allWatchers.wishOf(viewer) !== undefined;
     // Streams come and go by themselves there: an `ack` may be of one that has just ended, or begun anew.
     if (watchesAll && (viewing === undefined || (viewing.isFromAll && received > (viewing.window?.sent ?? 0)))) return;
     if (viewing?.window === undefined) {
@@ -123,8 +125,7 @@ export class Viewers {
    * `refused`: it was a frame of a topic, which nobody else takes back.
    */
   dropped(viewer: Viewer, refused: RefusedFrame | undefined): void {
-    const lost =
-      refused === undefined ? new Map<Viewing, number>() : lostFrames(viewer, refused, this.#parts.publishLog);
+    const lost = refused === undefined ? [] : lostFrames(viewer, refused, this.#parts.publishLog);
     const wasBehind = viewer.isBehind;
     if (!wasBehind) viewer.fallBehind();
     // Also of one that is behind: what the library has gathered in this turn it refuses after what it was sent directly.
@@ -135,10 +136,8 @@ export class Viewers {
 
   /** A stream came to life: who waited for it watches it, or learns that it is not theirs to watch; so does who watches all. */
   bind(stream: Stream): void {
-    const waiting = this.#pending.get(stream.id) ?? [];
-    this.#pending.delete(stream.id);
     const status = this.#streams.statusOf(stream.id, stream.status);
-    for (const viewing of waiting) {
+    for (const viewing of this.#waiting.take(stream.id)) {
       const { viewer } = viewing;
       if (this.#mayWatch(viewer, stream)) {
         viewer.peer.tell(status);
@@ -149,7 +148,7 @@ export class Viewers {
         this.#refuse(viewer, unauthorized(stream.id));
       }
     }
-    for (const [viewer, wish] of this.#watchingAll.get(stream.ownerId) ?? []) {
+    for (const [viewer, wish] of this.#allWatchers.of(stream.ownerId)) {
       this.#bindOrWait(this.#addFromAll(viewer, stream, wish));
     }
   }
@@ -161,7 +160,7 @@ export class Viewers {
       if (viewing.isFromAll) {
         viewing.viewer.viewings.delete(stream.id);
         viewing.end();
-      } else this.#wait(viewing);
+      } else this.#waiting.add(viewing);
     }
   }
 
@@ -205,9 +204,7 @@ export class Viewers {
   #subscribeAll(viewer: Viewer, wish: Wish, missed: Recollection | undefined): readonly Viewing[] {
     this.#forgetAll(viewer);
     const { userId } = viewer.peer.principal;
-    const watching = this.#watchingAll.get(userId) ?? new Map<Viewer, Wish>();
-    watching.set(viewer, wish);
-    this.#watchingAll.set(userId, watching);
+    this.#allWatchers.add(viewer, wish);
     viewer.peer.answer(this.#subscribed(viewer, ALL_STREAMS, wish, missed));
     const own = [...this.#streams.all].filter(({ ownerId }) => ownerId === userId);
     return own.flatMap((stream) => this.#addFromAll(viewer, stream, wish) ?? []);
@@ -229,25 +226,18 @@ export class Viewers {
     if (viewing === undefined) return;
     const stream = this.#streams.get(viewing.streamId);
     if (stream === undefined) {
-      this.#wait(viewing);
+      this.#waiting.add(viewing);
       return;
     }
     stream.audience.admit(viewing);
-    this.#streams.askForMore(stream);
+    this.#streams.askForMore(stream, viewing.wish);
   }
 
-  #unsubscribeAll(viewer: Viewer): boolean {
-    const found = this.#watchingAll.get(viewer.peer.principal.userId)?.has(viewer) ?? false;
-    this.#forgetAll(viewer);
-    return found;
-  }
-
-  #forgetAll(viewer: Viewer): void {
-    const { userId } = viewer.peer.principal;
-    const watching = this.#watchingAll.get(userId);
-    if (watching === undefined || !watching.delete(viewer)) return;
-    if (watching.size === 0) this.#watchingAll.delete(userId);
+  /** False when it did not watch all. */
+  #forgetAll(viewer: Viewer): boolean {
+    if (!this.#allWatchers.remove(viewer)) return false;
     for (const { isFromAll, streamId } of [...viewer.viewings.values()]) if (isFromAll) this.#remove(viewer, streamId);
+    return true;
   }
 
   #add(viewer: Viewer, streamId: string, wish: Wish, isFromAll: boolean): Viewing {
@@ -273,20 +263,13 @@ export class Viewers {
     return mayWatch(this.#parts.access, viewer.peer.principal.userId, stream.ownerId);
   }
 
-  #wait(viewing: Viewing): void {
-    const waiting = this.#pending.get(viewing.streamId) ?? new Set();
-    waiting.add(viewing);
-    this.#pending.set(viewing.streamId, waiting);
-  }
-
   #remove(viewer: Viewer, streamId: string): boolean {
     const viewing = viewer.viewings.get(streamId);
     if (viewing === undefined) return false;
     viewer.viewings.delete(streamId);
     viewing.audience?.dismiss(viewing);
     viewing.end();
-    const waiting = this.#pending.get(streamId);
-    if (waiting?.delete(viewing) && waiting.size === 0) this.#pending.delete(streamId);
+    this.#waiting.remove(viewing);
     return true;
   }
 

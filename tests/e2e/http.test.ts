@@ -34,7 +34,17 @@ test('/health has the original shape and counts what is connected', async () => 
 test('/stats has the original five fields at the top, and what became of frames beside them', async () => {
   const stats = await router.stats();
   for (const field of FIVE) expect(stats).toHaveProperty(field);
-  expect(stats['frames']).toMatchObject({ received: 0, offered: 0, delivered: 0, dropped: { slow: 0 } });
+  const nothing = { received: 0, offered: 0, delivered: 0, dropped: { slow: 0, fps: 0, closed: 0 }, inFlight: 0 };
+  expect(stats['frames']).toMatchObject(nothing);
+  expect(stats['alerts']).toEqual({
+    accepted: 0,
+    refused: 0,
+    suppressed: 0,
+    delivered: 0,
+    undelivered: 0,
+    replayed: 0,
+  });
+  expect(stats['webhook']).toBeNull();
 });
 
 test.each(['/health', '/health/live', '/health/ready', '/stats', '/', '/dashboard.js', '/dashboard.css'])(

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { frameOf, jpegOf, openEncoder, openViewer, type TestClient } from '../support/client.ts';
+import { numberedPicture, pictureNumber } from '../support/pictures.ts';
 import { startTestRouter, type TestRouter } from '../support/router.ts';
 
 let router: TestRouter;
@@ -8,14 +9,6 @@ beforeAll(async () => {
   router = await startTestRouter({ env: { STREAM_MAX_FPS: '1000', VIEWER_BACKPRESSURE_BYTES: '262144' } });
 });
 afterAll(() => router.stop());
-
-/** A picture of so many bytes that carries its number. */
-function numbered(number: number, bytes: number): Buffer {
-  const jpeg = Buffer.alloc(bytes);
-  jpeg.set([0xff, 0xd8, 0xff, 0xe0]);
-  jpeg.writeUInt32BE(number, 4);
-  return jpeg;
-}
 
 async function slowDrops(): Promise<number> {
   return (await router.stats())['frames'].dropped.slow;
@@ -29,7 +22,7 @@ test.each([
 ])('a dashboard that stalls skips to the newest picture, in order, with $kind', async ({ bytes, encoding }) => {
   const { token } = await router.signUp();
   const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'msgpack' });
-  encoder.send(frameOf(encoder, streamId, numbered(0, bytes)));
+  encoder.send(frameOf(encoder, streamId, numberedPicture(0, bytes)));
   const slow = await openViewer(router.wsUrl, token, streamId, { encoding });
   const quick = await openViewer(router.wsUrl, token, streamId, { encoding: 'msgpack' });
   await slow.next('video-frame');
@@ -43,15 +36,15 @@ test.each([
   while ((await slowDrops()) < before + 20) {
     for (let burst = 0; burst < 10; burst += 1) {
       sent += 1;
-      encoder.send(frameOf(encoder, streamId, numbered(sent, bytes)));
+      encoder.send(frameOf(encoder, streamId, numberedPicture(sent, bytes)));
     }
     await quick.next((message) => message['type'] === 'video-frame' && numberOf(message) === sent);
   }
   slow.socket.resume();
   const newest = await slow.next((message) => message['type'] === 'video-frame' && numberOf(message) === sent);
-  expect(jpegOf(newest).equals(numbered(sent, bytes))).toBe(true);
+  expect(jpegOf(newest).equals(numberedPicture(sent, bytes))).toBe(true);
 
-  encoder.send(frameOf(encoder, streamId, numbered(sent + 1, bytes)));
+  encoder.send(frameOf(encoder, streamId, numberedPicture(sent + 1, bytes)));
   expect(numberOf(await slow.next('video-frame'))).toBe(sent + 1);
   await quick.next((message) => message['type'] === 'video-frame' && numberOf(message) === sent + 1);
   expectInOrder(slow);
@@ -82,7 +75,7 @@ test('an alert reaches a stalled dashboard as soon as it reads again, before new
   while ((await slowDrops()) < before + 20) {
     for (let burst = 0; burst < 20; burst += 1) {
       sent += 1;
-      encoder.send(frameOf(encoder, streamId, numbered(sent, 34_000)));
+      encoder.send(frameOf(encoder, streamId, numberedPicture(sent, 34_000)));
     }
     // The encoder's own answer tells that the burst was handled.
     encoder.send({ type: 'burst' });
@@ -104,7 +97,7 @@ test('an alert reaches a stalled dashboard as soon as it reads again, before new
 });
 
 function numberOf(message: Record<string, unknown>): number {
-  return jpegOf(message).readUInt32BE(4);
+  return pictureNumber(jpegOf(message));
 }
 
 function numbersOf(client: TestClient): number[] {

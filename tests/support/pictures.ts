@@ -1,4 +1,4 @@
-/** A picture of so many bytes that carries its number. To the router it is a JPEG as any. */
+/** A picture of so many bytes that carries its number. To the router it is a JPEG like every other. */
 export function numberedPicture(number: number, bytes: number): Buffer {
   const jpeg = Buffer.alloc(bytes);
   jpeg.set([0xff, 0xd8, 0xff, 0xe0]);
