@@ -29,8 +29,7 @@ const SLOW_LINK_SECONDS = { short: 8, whole: 30 };
 const IDLE_VIEWERS = 5_000;
 const RECONNECTING_VIEWERS = 5_000;
 const USERS = 50;
-/** Stalled viewers need seconds to fill the kernel's buffers, so there are fewer rounds of them. */
-const STALLED_ROUNDS = 3;
+const STALLED_ROUNDS = 7;
 const STALLED_SECONDS = 3;
 /** Rounds in which the servers are measured that are no bases: they are for the whole picture, and cost the most time. */
 const OTHER_ROUNDS = 1;
@@ -60,7 +59,7 @@ if (command.parts.has('stalled')) {
   await withContenders(['router'], async (contenders) => {
     const router = contenders.get('router');
     if (router === undefined) return;
-    const stalled = await measureStalled(router, Math.min(command.rounds, STALLED_ROUNDS), STALLED_SECONDS);
+    const stalled = await measureStalled(router, STALLED_ROUNDS, STALLED_SECONDS);
     noteBudgets([stalledLatencyBudget(stalled)]);
   });
   await withContenders(['router'], async (contenders) => {

@@ -29,6 +29,7 @@ export const PLAIN_WORK: Work = {
   shares: { windowed: 0, slow: 0, 'slow-windowed': 0, stalled: 0 },
   window: 2,
   slowBytesPerSecond: 125_000,
+  viewerMicros: 0,
   alertsPerSecond: 0,
   rampSeconds: 0,
   warmUpSeconds: 0.5,

@@ -42,7 +42,7 @@ export function readCompareCommand(argv: readonly string[]): CompareCommand {
     short,
     parts: new Set(only ?? (short ? ['fan-out', 'windowed', 'one-to-one', 'json'] : PARTS)),
     sizesKb: kb ?? (short ? SHORT_KB : DEFAULT_KB),
-    rounds: rounds ?? (short ? 2 : 5),
+    rounds: rounds ?? (short ? 2 : 4),
     seconds: seconds ?? 1,
     writes: !short && [only, kb, rounds, seconds].every((option) => option === undefined),
   };

@@ -137,6 +137,7 @@ function planOf(options: RawOptions, target: LoadTarget): LoadPlan {
     },
     window: options.window,
     slowBytesPerSecond: (options.slowKbit * 1000) / 8,
+    viewerMicros: 0,
     alertsPerSecond: options.alerts,
     rampSeconds: options.ramp,
     warmUpSeconds: options.warmUp,

@@ -31,6 +31,8 @@ export interface LoadPlan {
   window: number;
   /** What a slow viewer reads. */
   slowBytesPerSecond: number;
+  /** What each viewer computes on a frame, in CPU time of its thread, beside reading it. */
+  viewerMicros: number;
   /** All encoders together. */
   alertsPerSecond: number;
   /** Connections are opened evenly over this time. */

@@ -16,6 +16,8 @@ export interface ViewerParts {
   advanced: (stream: number, frames: number) => void;
   /** Size of the picture that a frame carries, as a JPEG. */
   pictureBytes: (seq: number) => number;
+  /** Computed on each frame. */
+  frameMicros: number;
   /** Such a viewer is gone, which had come so far. */
   left: (stream: number, frames: number) => void;
 }
@@ -70,6 +72,7 @@ export class LoadViewer implements PeerHandler {
     }
     // The newest frame may come again, to a viewer that joins or was behind: it counts once.
     if (seq <= this.#lastSeq) return;
+    if (this.#parts.frameMicros > 0) spend(this.#parts.frameMicros);
     if (isFast(this.#kind)) this.#parts.advanced(this.#stream, seq - this.#lastSeq);
     this.#lastSeq = seq;
     if (!this.#parts.isMeasured(dueMicros)) return;
@@ -100,4 +103,9 @@ export class LoadViewer implements PeerHandler {
     count(this.#parts.meter().closed, code);
     if (isFast(this.#kind)) this.#parts.left(this.#stream, this.#lastSeq);
   }
+}
+
+function spend(micros: number): void {
+  const until = monotonicMicros() + micros;
+  while (monotonicMicros() < until);
 }

@@ -88,6 +88,7 @@ async function open(connection: Connection): Promise<void> {
     isMeasured,
     advanced,
     left,
+    frameMicros: plan.viewerMicros,
     pictureBytes: (seq) => (pictures[seq % pictures.length]?.length ?? 0) - 2 + STAMP_BYTES,
   });
   await viewer.connect(url, dialect, plan.slowBytesPerSecond);
