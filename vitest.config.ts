@@ -2,10 +2,25 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts', 'proto/**/*.test.ts'],
-    globalSetup: ['tests/support/databases.ts'],
     // Real sockets, databases and browsers on two shared cores: slow is not broken.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'suite',
+          include: ['tests/**/*.test.ts', 'proto/**/*.test.ts'],
+          exclude: ['tests/afterwards/**'],
+          globalSetup: ['tests/support/databases.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // What can only be said when everything else has run.
+        extends: true,
+        test: { name: 'afterwards', include: ['tests/afterwards/*.test.ts'], sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

@@ -11,6 +11,8 @@ export const CloseCode = {
   serviceRestart: 1012,
   /** The router cannot take the connection now (overload, session database away): try again later. */
   tryAgainLater: 1013,
+  /** The stream was deleted by its owner. */
+  streamDeleted: 4404,
   /** A newer connection of the same user registered the stream. */
   takenOver: 4409,
   /** Too many invalid messages in a short time. */

@@ -7,6 +7,7 @@ export const ErrorCode = {
   unknownMessageType: 'UNKNOWN_MESSAGE_TYPE',
   rateLimited: 'RATE_LIMITED',
   payloadTooLarge: 'PAYLOAD_TOO_LARGE',
+  tooManyConnections: 'TOO_MANY_CONNECTIONS',
   unavailable: 'UNAVAILABLE',
 } as const;
 

@@ -15,6 +15,12 @@ export const MAX_WINDOW_FRAMES = 64;
 /** What a viewer may ask for as `maxFps`. */
 export const VIEWER_FPS = [1, 2, 5, 10, 15, 30] as const;
 
+/** Largest message of a client that has not shown any credentials yet, in bytes. It may send one. */
+export const MAX_UNAUTHENTICATED_BYTES = 4 * 1024;
+
+/** Longest token; Better Auth's are 32 characters, about 80 when signed. */
+export const MAX_TOKEN_LENGTH = 512;
+
 /** Largest WebSocket message a router accepts unless it is configured otherwise, in bytes. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 

@@ -4,6 +4,7 @@ import {
   ALL_STREAMS,
   MAX_ALERT_TEXT_LENGTH,
   MAX_SUBSCRIPTIONS,
+  MAX_TOKEN_LENGTH,
   MAX_WINDOW_FRAMES,
   STREAM_ID_PATTERN,
   VIEWER_FPS,
@@ -48,6 +49,11 @@ export type Channel = z.infer<typeof channel>;
 
 const severity = z.enum(['low', 'medium', 'high', 'critical']);
 
+const token = z.string().min(1).max(MAX_TOKEN_LENGTH);
+
+/** The first message of a connection that was opened without credentials; later it renews what a connection may. */
+const authSchema = z.object({ type: z.literal('auth'), token });
+
 const registerSchema = z.object({
   type: z.literal('register'),
   clientType: z.literal('mobile'),
@@ -58,6 +64,8 @@ const registerSchema = z.object({
   understands,
   /** From the `success` of an earlier registration: which stream to go on with. */
   resumeToken: optional(z.string().min(1).max(256)),
+  /** In the first message of a connection that was opened without credentials; has no meaning in any other. */
+  token: optional(token),
 });
 
 const viewerFps = z.literal(VIEWER_FPS, `must be one of ${VIEWER_FPS.join(', ')}`);
@@ -77,6 +85,8 @@ const subscribeSchema = z
     /** Id of the last alert this viewer has seen: later ones are sent again. */
     since: optional(z.string().min(1).max(64)),
     understands,
+    /** As in `register`. */
+    token: optional(token),
   })
   .refine(({ streamId: one, streamIds: many }) => one !== undefined || many !== undefined, {
     path: ['streamId'],
@@ -119,6 +129,7 @@ export const reportedAlertSchema = alertSchema.omit({ type: true });
 
 /** Every control message of a client. `video-frame` is not here: it is read in place, see `frame.ts`. */
 export const controlSchemas = {
+  auth: authSchema,
   register: registerSchema,
   subscribe: subscribeSchema,
   unsubscribe: unsubscribeSchema,
@@ -138,7 +149,9 @@ type UnsubscribeMessage = z.infer<typeof unsubscribeSchema>;
 export type AckMessage = z.infer<typeof ackSchema>;
 export type AlertMessage = z.infer<typeof alertSchema>;
 export type ReportedAlert = z.infer<typeof reportedAlertSchema>;
+export type AuthMessage = z.infer<typeof authSchema>;
 export type ControlMessage =
+  | AuthMessage
   | RegisterMessage
   | SubscribeMessage
   | UnsubscribeMessage
@@ -165,12 +178,13 @@ export type ServerMessage =
   | {
       type: 'success';
       message: string;
-      streamId: string;
+      /** Which stream it is about; none after `auth`. */
+      streamId?: string;
       /** After `register`: how to go on with this stream on another connection. */
       resumeToken?: string;
       /** After `subscribe` with `since`: whether all alerts after it are sent now, or older ones are forgotten. */
       alerts?: 'complete' | 'gap';
-      /** After `subscribe`: id of the newest alert of all so far, for who comes back before it has seen one. */
+      /** After `subscribe`: sorts after all alerts so far, for who comes back before it has seen one. It is the id of none. */
       lastAlert?: string;
       timestamp: number;
     }

@@ -75,6 +75,7 @@ const ofLength = (max: number) => text.filter((value) => value !== '' && value.l
 
 /** Control messages as a client's author may mean them, without the fields that are left out. */
 const meantControls: { [T in keyof typeof controlSchemas]: fc.Arbitrary<Fields> } = {
+  auth: fc.record({ token: ofLength(512) }),
   register: fc.record(
     {
       clientType: fc.constant('mobile'),
@@ -84,6 +85,7 @@ const meantControls: { [T in keyof typeof controlSchemas]: fc.Arbitrary<Fields> 
       metadata: extraFields,
       understands,
       resumeToken: ofLength(256),
+      token: ofLength(512),
     },
     { requiredKeys: ['clientType'] },
   ),
@@ -100,6 +102,7 @@ const meantControls: { [T in keyof typeof controlSchemas]: fc.Arbitrary<Fields> 
           window: fc.integer({ min: 1, max: MAX_WINDOW_FRAMES }),
           since: ofLength(64),
           understands,
+          token: ofLength(512),
         },
         { requiredKeys: [] },
       ),

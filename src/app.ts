@@ -1,16 +1,25 @@
 import { App, type us_listen_socket, us_socket_local_port } from 'uWebSockets.js';
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
 import type { Logger } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
 import type { Encoded, Encoding } from '../proto/codec.ts';
 import { parseReportedAlert } from '../proto/codec.ts';
 import { atMost } from './at-most.ts';
+import { createAuthenticator } from './auth/authenticator.ts';
+import { openPool } from './auth/database-pool.ts';
+import { LiveSessions } from './auth/live-sessions.ts';
 import { cacheSessions } from './auth/session-cache.ts';
+import { createSessionRows } from './auth/session-rows.ts';
 import { createSessions } from './auth/sessions.ts';
+import { createVideoStreamOwners } from './auth/stream-owners.ts';
+import { Tickets } from './auth/tickets.ts';
 import type { AuthConfig, Config } from './config.ts';
+import { clientAddressBehind } from './gateways/client-address.ts';
+import { serveApi } from './gateways/http/api.ts';
+import { Doorkeeper } from './gateways/http/doorkeeper.ts';
 import { serveHttp } from './gateways/http/gateway.ts';
 import { loadPages } from './gateways/http/pages.ts';
+import { Routes } from './gateways/http/routes.ts';
 import { createWebhook } from './gateways/webhook/webhook.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
 import { asLog } from './log.ts';
@@ -59,19 +68,32 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   const clock = systemClock;
   const app = App();
 
-  const pool = new pg.Pool({
-    connectionString: auth.databaseUrl,
-    max: 10,
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 5_000,
-  });
-  // Without a listener a lost idle connection would end the process; the pool replaces it by itself.
-  pool.on('error', (error) => log('warn', { cause: error.message }, 'database connection lost'));
+  const pool = openPool(auth.databaseUrl, 10, log);
+  // Of its own, so that a crowd of newcomers does not keep it from closing whose session has ended.
+  const recheckPool = openPool(auth.databaseUrl, 1, log);
   const sessions = cacheSessions({
     sessions: createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log }),
     maxAgeMs: config.SESSION_CACHE_MS,
     clock,
   });
+  const tickets = new Tickets(clock);
+  const liveSessions = new LiveSessions({
+    rows: createSessionRows(recheckPool),
+    clock,
+    log,
+    onEnded: (sessionIds) => {
+      sessions.forget(sessionIds);
+      tickets.forget(sessionIds);
+    },
+  });
+  const maxFailuresPerMinute = config.MAX_AUTH_FAILURES_PER_IP;
+  const authenticator = createAuthenticator({ sessions, tickets, clock, maxFailuresPerMinute });
+  const owners =
+    config.STREAM_OWNERS === 'video_stream'
+      ? createVideoStreamOwners({ pool, clock, log, maxAgeMs: config.SESSION_CACHE_MS })
+      : undefined;
+  const addressOf = clientAddressBehind(config.trustedProxies);
+  const { allowedOrigins } = config;
 
   const after = (delayMs: number, action: () => void) => {
     const timer = setTimeout(action, delayMs);
@@ -106,6 +128,9 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     },
     graceMs: config.STREAM_GRACE_MS,
     access: config.STREAM_ACCESS,
+    owners,
+    maxStreamsPerUser: config.MAX_STREAMS_PER_USER,
+    maxViewersPerStream: config.MAX_VIEWERS_PER_STREAM,
     newStreamId: () => `stream_${randomBytes(16).toString('hex')}`,
     newAlertId: () => uuidV7(),
     newResumeToken: () => randomBytes(16).toString('hex'),
@@ -115,12 +140,37 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
 
   const webSockets = new WebSocketGateway(app, {
     router,
-    sessions,
+    authenticator,
+    sessionWatch: liveSessions,
+    owners,
     clock,
     log,
+    after,
     maxMessageBytes: config.MAX_PAYLOAD_BYTES,
     maxBackpressureBytes: config.VIEWER_BACKPRESSURE_BYTES,
-    allowedOrigins: config.allowedOrigins,
+    maxima: {
+      total: config.MAX_CONNECTIONS,
+      perAddress: config.MAX_CONNECTIONS_PER_IP,
+      pendingPerAddress: config.MAX_PENDING_PER_IP,
+      perUser: config.MAX_CONNECTIONS_PER_USER,
+    },
+    addressOf,
+    allowedOrigins,
+    authDeadlineMs: config.AUTH_DEADLINE_MS,
+    rejectsAtUpgrade: config.AUTH_REJECT_AT_UPGRADE,
+  });
+  const doorkeeper = new Doorkeeper({
+    authenticator,
+    allowedOrigins,
+    serviceToken: config.ML_SERVICE_TOKEN,
+    log,
+    refused: (admission, address) => webSockets.noteRefused(admission, address),
+  });
+  serveApi(new Routes(app, { addressOf, allowedOrigins }), {
+    router,
+    doorkeeper,
+    tickets,
+    access: config.STREAM_ACCESS,
   });
   let draining = false;
   serveHttp(app, {
@@ -129,7 +179,8 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       ...trafficStats(router),
       ml: ml?.stats ?? null,
       webhook: webhook?.stats ?? null,
-      sessions: { lookUps: sessions.lookUps },
+      sessions: { lookUps: sessions.lookUps, ended: liveSessions.ended },
+      connections: { refused: webSockets.refused },
       process: processUse(),
     }),
     isReady: () => !draining,
@@ -139,6 +190,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
 
   const listenSocket = await listen(config.host, config.PORT);
   const ticks = setInterval(() => router.streams.tick(), TICK_MS);
+  const rechecks = setInterval(() => void liveSessions.recheck(), config.SESSION_RECHECK_MS);
 
   let drained: Promise<void> | undefined;
   return {
@@ -153,17 +205,19 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     draining = true;
     await webSockets.drain(DRAIN_DEADLINE_MS);
     clearInterval(ticks);
+    clearInterval(rechecks);
     app.close();
     if (ml !== undefined) await atMost(CLOSE_DEADLINE_MS, ml.close());
     // After the ML service: its last answers may have been alerts.
     await webhook?.close(CLOSE_DEADLINE_MS);
-    await atMost(CLOSE_DEADLINE_MS, pool.end());
+    await atMost(CLOSE_DEADLINE_MS, Promise.all([pool.end(), recheckPool.end()]));
   }
 
   function createMlFeed(settings: Config, url: string, feedClock: Clock): MlFeed {
     return new MlFeed({
       transport: createHttpTransport({
         url,
+        token: settings.ML_SERVICE_TOKEN,
         protocol: settings.ML_PROTOCOL,
         batchSize: settings.ML_BATCH_SIZE,
         maxInFlight: settings.ML_MAX_IN_FLIGHT,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../proto/limits.ts';
+import { areProxies } from './gateways/client-address.ts';
 import { StartError } from './start-error.ts';
 
 const MIB = 1024 * 1024;
@@ -33,20 +34,39 @@ const environment = z.object({
     .transform((list) => list.split(',').map((origin) => origin.trim()))
     .pipe(z.array(httpUrl().transform((url) => new URL(url).origin)))
     .optional(),
+  TRUSTED_PROXIES: z
+    .string()
+    .transform((list) => list.split(',').map((proxy) => proxy.trim()))
+    .refine((proxies) => areProxies(proxies), {
+      error: 'must be addresses, subnets such as 10.0.0.0/8, or loopback, linklocal, uniquelocal',
+    })
+    .optional(),
   SESSION_CACHE_MS: integer(0, 3_600_000, 30_000),
+  SESSION_RECHECK_MS: integer(100, 3_600_000, 60_000),
+  AUTH_DEADLINE_MS: integer(100, 600_000, 10_000),
+  AUTH_REJECT_AT_UPGRADE: z.stringbool().default(false),
   STREAM_ACCESS: z.enum(['owner', 'authenticated']).default('owner'),
+  STREAM_OWNERS: z.enum(['first', 'video_stream']).default('first'),
 
   MAX_PAYLOAD_BYTES: integer(1024, 1024 * MIB, DEFAULT_MAX_MESSAGE_BYTES),
   VIEWER_BACKPRESSURE_BYTES: integer(16 * 1024, 1024 * MIB, MIB),
   STREAM_MAX_FPS: integer(1, 100_000, 60),
   STREAM_MAX_BYTES_PER_SECOND: integer(1024, 16 * 1024 * MIB, 64 * MIB),
   STREAM_GRACE_MS: integer(0, 3_600_000, 15_000),
+  MAX_CONNECTIONS: integer(1, 1_000_000, 50_000),
+  MAX_CONNECTIONS_PER_IP: integer(1, 1_000_000, 1_000),
+  MAX_PENDING_PER_IP: integer(1, 1_000_000, 50),
+  MAX_CONNECTIONS_PER_USER: integer(1, 1_000_000, 500),
+  MAX_AUTH_FAILURES_PER_IP: integer(1, 1_000_000, 60),
+  MAX_STREAMS_PER_USER: integer(1, 1_000_000, 1_000),
+  MAX_VIEWERS_PER_STREAM: integer(1, 1_000_000, 10_000),
 
   ML_SERVICE_URL: httpUrl()
     .refine((url) => !hasUser(url) && (!URL.canParse(url) || new URL(url).search === ''), {
       error: 'must have no user and no query, they would not be sent',
     })
     .optional(),
+  ML_SERVICE_TOKEN: z.string().optional(),
   ML_PROTOCOL: z.enum(['auto', 'batch', 'single']).default('auto'),
   ML_FPS: z.coerce.number().positive().max(1000).default(5),
   ML_BATCH_SIZE: integer(1, 256, 16),
@@ -74,11 +94,18 @@ export interface AuthConfig {
   baseUrl: string;
 }
 
-type Derived = 'DATABASE_URL' | 'BETTER_AUTH_SECRET' | 'BETTER_AUTH_URL' | 'HOST' | 'ALLOWED_ORIGINS';
+type Derived =
+  | 'DATABASE_URL'
+  | 'BETTER_AUTH_SECRET'
+  | 'BETTER_AUTH_URL'
+  | 'HOST'
+  | 'ALLOWED_ORIGINS'
+  | 'TRUSTED_PROXIES';
 
 export type Config = Readonly<Omit<Environment, Derived>> & {
   readonly host: string;
   readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
   readonly auth: AuthConfig | undefined;
 };
 
@@ -104,7 +131,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     faults.push('BETTER_AUTH_SECRET: required with DATABASE_URL, the same as the web app has');
   }
   if (!result.success || faults.length > 0) throw new ConfigError(faults);
-  const { DATABASE_URL, BETTER_AUTH_SECRET, BETTER_AUTH_URL, HOST, ALLOWED_ORIGINS, ...rest } = result.data;
+  const { DATABASE_URL, BETTER_AUTH_SECRET, BETTER_AUTH_URL, HOST, ALLOWED_ORIGINS, TRUSTED_PROXIES, ...rest } =
+    result.data;
   const baseUrl = BETTER_AUTH_URL ?? 'http://localhost:3000';
   const auth =
     DATABASE_URL === undefined || BETTER_AUTH_SECRET === undefined
@@ -113,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return Object.freeze({
     ...rest,
     allowedOrigins: ALLOWED_ORIGINS ?? [new URL(baseUrl).origin],
+    trustedProxies: TRUSTED_PROXIES ?? [],
     host: HOST ?? (auth === undefined ? '127.0.0.1' : '0.0.0.0'),
     auth,
   });

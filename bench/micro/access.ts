@@ -1,4 +1,4 @@
-import { findCredentials, isOriginAllowed, type UpgradeRequest } from '../../src/gateways/websocket/credentials.ts';
+import { findCredentials, type RequestHead } from '../../src/gateways/credentials.ts';
 import { mayWatch, type StreamAccess } from '../../src/router/access.ts';
 import { type MicroTask, mustBe } from './suite.ts';
 
@@ -16,7 +16,16 @@ const ALLOWED_ORIGINS = ['https://app.example.com', 'https://staging.example.com
 const OTHER_COOKIES = '_ga=GA1.1.1234567890.1729943200; theme=dark; lang=en-GB';
 
 /** No credentials at all, and not from a browser. */
-const BARE: UpgradeRequest = { query: '', authorization: '', cookie: '', origin: '', host: HOST };
+const BARE: RequestHead = {
+  query: '',
+  authorization: [],
+  cookie: [],
+  origin: '',
+  host: HOST,
+  forwardedFor: '',
+  fetchSite: '',
+  referer: '',
+};
 
 export function tasks(): MicroTask[] {
   return [
@@ -25,17 +34,12 @@ export function tasks(): MicroTask[] {
     watching('mayWatch, another user', 'owner', (user) => `${user.slice(0, -1)}!`, false),
     watching('mayWatch, any signed-in user', 'authenticated', (user) => `${user.slice(0, -1)}!`, true),
     finding('findCredentials in the query', (token) => ({ query: `token=${encodeURIComponent(token)}` }), true),
-    finding('findCredentials in the header', (token) => ({ authorization: `Bearer ${token}` }), true),
-    finding(
-      'findCredentials in the cookie, after three others',
-      (token) => ({ cookie: `${OTHER_COOKIES}; better-auth.session_token=${encodeURIComponent(token)}` }),
-      true,
-    ),
-    finding('findCredentials where there are none', () => ({ cookie: OTHER_COOKIES }), false),
-    origin('isOriginAllowed, not a browser', '', true),
-    origin('isOriginAllowed, third on the list', 'https://admin.example.com', true),
-    origin('isOriginAllowed, our own page', `https://${HOST}`, true),
-    origin('isOriginAllowed, a foreign page', 'https://evil.example.com', false),
+    finding('findCredentials in the header', (token) => ({ authorization: [`Bearer ${token}`] }), true),
+    finding('findCredentials in the cookie, after three others', (token) => ({ cookie: [cookieOf(token)] }), true),
+    finding('findCredentials where there are none', () => ({ cookie: [OTHER_COOKIES] }), false),
+    origin('the cookie of a page, third on the list', 'https://admin.example.com', true),
+    origin('the cookie of our own page', `https://${HOST}`, true),
+    origin('the cookie of a foreign page', 'https://evil.example.com', false),
   ];
 }
 
@@ -47,17 +51,25 @@ function watching(name: string, access: StreamAccess, ownerOf: (userId: string) 
   return asking(name, pairs, ({ userId, ownerId }) => mayWatch(access, userId, ownerId), answer);
 }
 
-function finding(name: string, carry: (token: string) => Partial<UpgradeRequest>, answer: boolean): MicroTask {
+function finding(name: string, carry: (token: string) => Partial<RequestHead>, answer: boolean): MicroTask {
   // As Better Auth signs them: 32 characters, a dot, 44 of base64.
   const requests = variants((index) =>
     requestOf(carry(`${String(index).padStart(2, '0')}3fKq9ZxYtR0aLmNpQsVuWxYzAbCdEf.s9v+Yq/${'k'.repeat(36)}=`)),
   );
-  return asking(name, requests, (request) => findCredentials(request) !== undefined, answer);
+  return asking(name, requests, (request) => isFound(request), answer);
 }
 
 function origin(name: string, value: string, answer: boolean): MicroTask {
-  const requests = variants(() => requestOf({ origin: value }));
-  return asking(name, requests, (request) => isOriginAllowed(request, ALLOWED_ORIGINS), answer);
+  const requests = variants((index) => requestOf({ cookie: [cookieOf(`token-${index}`)], origin: value }));
+  return asking(name, requests, isFound, answer);
+}
+
+function isFound(request: RequestHead): boolean {
+  return findCredentials(request, ALLOWED_ORIGINS).kind === 'credentials';
+}
+
+function cookieOf(token: string): string {
+  return `${OTHER_COOKIES}; better-auth.session_token=${encodeURIComponent(token)}`;
 }
 
 /** A task that asks about each of `subjects` in turn. */
@@ -78,14 +90,17 @@ function variants<T>(variant: (index: number) => T): T[] {
   return Array.from({ length: VARIANTS }, (_, index) => variant(index));
 }
 
-function requestOf(carried: Partial<UpgradeRequest>): UpgradeRequest {
-  const { query, authorization, cookie, origin, host } = { ...BARE, ...carried };
+function requestOf(carried: Partial<RequestHead>): RequestHead {
+  const { query, authorization, cookie, origin, host, forwardedFor, fetchSite, referer } = { ...BARE, ...carried };
   return {
     query: flat(query),
-    authorization: flat(authorization),
-    cookie: flat(cookie),
+    authorization: authorization.map(flat),
+    cookie: cookie.map(flat),
     origin: flat(origin),
     host: flat(host),
+    forwardedFor: flat(forwardedFor),
+    fetchSite: flat(fetchSite),
+    referer: flat(referer),
   };
 }
 

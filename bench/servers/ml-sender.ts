@@ -80,6 +80,7 @@ process.on('message', async (turn: SendingTurn) => {
 function feedSender(size: number): Sender {
   const http = createHttpTransport({
     url,
+    token: undefined,
     protocol: 'batch',
     batchSize: size,
     maxInFlight: MAX_IN_FLIGHT,

@@ -22,17 +22,19 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(sign
 
 /**
  * Starts a built module and waits for the line that says on which port it listens. It ends with this process at the latest.
- * `runtime`: the program that runs it, this Node by default.
+ * `runtime`: the program that runs it, this Node by default. `onOutput`: is told what it prints.
  */
 export async function startServer(
   module: URL,
   env: Record<string, string> = {},
   runtime = process.execPath,
+  onOutput: (text: string) => void = () => undefined,
 ): Promise<ServerProcess> {
   const child: ChildProcess = spawn(runtime, [fileURLToPath(module)], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
+  child.stdout?.setEncoding('utf8').on('data', onOutput);
   running.add(child);
   child.once('exit', () => running.delete(child));
   const port = await saidPort(child, module);
@@ -53,14 +55,16 @@ export async function startServer(
 /** The port of the first line that names one. What the server says afterwards is read, so that it can go on, and forgotten. */
 async function saidPort(child: ChildProcess, module: URL): Promise<number> {
   let text = '';
+  let listen: (chunk: string) => void = () => undefined;
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
   try {
     return await new Promise<number>((resolve, reject) => {
-      child.stdout?.on('data', (chunk) => {
+      listen = (chunk) => {
         text += chunk;
         const found = /"port":(\d+)/.exec(text)?.[1];
         if (found !== undefined) resolve(Number(found));
-      });
+      };
+      child.stdout?.on('data', listen);
       child.once('error', reject);
       child.once('exit', () => reject(new Error(`${module.pathname} ended: ${text}`)));
       deadline.onabort = () => reject(new Error(`${module.pathname} names no port: ${text}`));
@@ -70,6 +74,6 @@ async function saidPort(child: ChildProcess, module: URL): Promise<number> {
     throw error;
   } finally {
     deadline.onabort = null;
-    child.stdout?.removeAllListeners('data').resume();
+    child.stdout?.off('data', listen).resume();
   }
 }

@@ -13,6 +13,12 @@ export interface SessionCacheParts {
 export interface CachedSessions extends SessionVerifier {
   /** Times the database was asked, since the start. */
   readonly lookUps: number;
+  /** A good session that is remembered; no database is asked. */
+  known(token: string): Extract<Verification, { kind: 'session' }> | undefined;
+  /** The database is being asked about it: one more who wants to know costs nothing. */
+  isUnderWay(token: string): boolean;
+  /** These sessions have ended: they are looked up again. */
+  forget(sessionIds: ReadonlySet<string>): void;
 }
 
 /** Tokens remembered at a time; the least recently used one goes first. */
@@ -27,15 +33,17 @@ const MAX_REFUSED_AGE_MS = 1_000;
  */
 export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts): CachedSessions {
   let lookUps = 0;
+  const underWay = new Set<string>();
   const cache = new LRUCache<string, Answer, string>({
     max: MAX_ENTRIES,
     ttl: Math.max(1, maxAgeMs),
     // Read the clock for each look-up: the default looks at it once a turn, and a turn may hold thousands of them.
     ttlResolution: 0,
     perf: { now: () => clock.monotonicMs() },
-    async fetchMethod(_key, _stale, { context: token, options }) {
+    async fetchMethod(key, _stale, { context: token, options }) {
       lookUps += 1;
-      const verification = await sessions.verify(token);
+      underWay.add(key);
+      const verification = await sessions.verify(token).finally(() => underWay.delete(key));
       if (verification.kind === 'unavailable') throw new Unavailable();
       options.ttl = maxAgeOf(verification);
       return verification;
@@ -52,16 +60,29 @@ export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts):
     get lookUps() {
       return lookUps;
     },
+    known(token) {
+      const answer = cache.get(keyOf(token));
+      return answer?.kind === 'session' ? answer : undefined;
+    },
+    isUnderWay: (token) => underWay.has(keyOf(token)),
+    forget(sessionIds) {
+      for (const [key, answer] of cache.entries()) {
+        if (answer.kind === 'session' && sessionIds.has(answer.principal.sessionId)) cache.delete(key);
+      }
+    },
     async verify(token) {
-      const key = createHash('sha256').update(token).digest('base64');
       try {
-        return (await cache.fetch(key, { context: token })) ?? { kind: 'unavailable' };
-      } catch (error) {
-        if (error instanceof Unavailable) return { kind: 'unavailable' };
-        throw error;
+        return (await cache.fetch(keyOf(token), { context: token })) ?? { kind: 'unavailable' };
+      } catch {
+        // The database did not answer, or so many are asked for that this one had to go.
+        return { kind: 'unavailable' };
       }
     },
   };
+}
+
+function keyOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
 }
 
 /** What is worth remembering. */

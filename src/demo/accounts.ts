@@ -13,12 +13,18 @@ export interface Account {
 /** What a web app does with Better Auth, for places that have no web app: it makes the tables and signs people up. */
 export interface Accounts {
   signUp(name: string): Promise<Account>;
+  /** Another session of somebody who was signed up here. */
+  signInAgain(account: Account): Promise<Account>;
+  /** Ends this session, as the web app does it. */
+  signOut(account: Account): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Makes Better Auth's tables in the database at `url`, where they are missing. */
 export async function openAccounts(url: string, secret: string): Promise<Accounts> {
   const pool = new pg.Pool({ connectionString: url, max: 1 });
+  // Without a listener a lost idle connection would end the process; the pool replaces it by itself.
+  pool.on('error', () => undefined);
   const options = {
     database: pool,
     secret,
@@ -30,15 +36,29 @@ export async function openAccounts(url: string, secret: string): Promise<Account
   const { runMigrations } = await getMigrations(options);
   await runMigrations();
   const auth = betterAuth(options);
+  const logins = new Map<string, { email: string; password: string }>();
   return {
     async signUp(name) {
-      const email = `${name}@example.invalid`;
-      const body = { name, email, password: crypto.randomUUID() };
-      const { headers, response } = await auth.api.signUpEmail({ body, returnHeaders: true });
-      const cookie = /better-auth\.session_token=([^;]+)/.exec(headers.get('set-cookie') ?? '')?.[1];
-      if (response.token === null || cookie === undefined) throw new Error('sign-up opened no session');
-      return { userId: response.user.id, token: response.token, cookie };
+      const login = { email: `${name}@example.invalid`, password: crypto.randomUUID() };
+      const { headers, response } = await auth.api.signUpEmail({ body: { name, ...login }, returnHeaders: true });
+      logins.set(response.user.id, login);
+      return accountOf(response.user.id, response.token, headers);
+    },
+    async signInAgain({ userId }) {
+      const body = logins.get(userId);
+      if (body === undefined) throw new Error('nobody of that id was signed up here');
+      const { headers, response } = await auth.api.signInEmail({ body, returnHeaders: true });
+      return accountOf(userId, response.token, headers);
+    },
+    async signOut({ cookie }) {
+      await auth.api.signOut({ headers: new Headers({ cookie: `better-auth.session_token=${cookie}` }) });
     },
     close: () => pool.end(),
   };
+}
+
+function accountOf(userId: string, token: string | null, headers: Headers): Account {
+  const cookie = /better-auth\.session_token=([^;]+)/.exec(headers.get('set-cookie') ?? '')?.[1];
+  if (token === null || cookie === undefined) throw new Error('no session was opened');
+  return { userId, token, cookie };
 }

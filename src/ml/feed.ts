@@ -1,5 +1,5 @@
 import { OncePer } from '../router/once-per.ts';
-import type { Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
+import type { After, Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
 import { type SamplerOwner, StreamSampler } from './stream-sampler.ts';
 import type { MlTransport } from './transport.ts';
 
@@ -7,8 +7,7 @@ export interface MlFeedParts {
   transport: MlTransport;
   clock: Clock;
   log: Log;
-  /** Calls `action` after `delayMs`; returns a cancel. */
-  after: (delayMs: number, action: () => void) => () => void;
+  after: After;
   /** Takes one alert as the service wrote it. Throws when it is refused. */
   onAlert: (alert: unknown) => void;
   /** Frames per second and stream. */

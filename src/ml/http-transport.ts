@@ -9,6 +9,8 @@ type MlProtocol = 'auto' | 'batch' | 'single';
 export interface HttpTransportParts {
   /** Base URL of the service; its path is kept: `http://ml:8000/v1` is asked at `/v1/analyze/batch`. */
   url: string;
+  /** Shown to the service as `Authorization: Bearer`, if there is one. */
+  token: string | undefined;
   /** `auto`: batches, until the service says that it does not know them. */
   protocol: MlProtocol;
   batchSize: number;
@@ -40,6 +42,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     connect: { timeout: parts.timeoutMs },
     maxResponseSize: MAX_ANSWER_BYTES,
   });
+  const authorization = parts.token === undefined ? {} : { authorization: `Bearer ${parts.token}` };
   const encoders = new BatchEncoders(parts.maxInFlight);
   /** What the service is found to speak. Unknown until it has answered. */
   let spoken: 'batch' | 'single' | undefined = parts.protocol === 'auto' ? undefined : parts.protocol;
@@ -48,7 +51,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     const response = await pool.request({
       method: 'POST',
       path: `${pathPrefix}${path}`,
-      headers: { 'content-type': contentType, accept: 'application/json, application/msgpack' },
+      headers: { 'content-type': contentType, accept: 'application/json, application/msgpack', ...authorization },
       body,
       // The two timeouts above each start anew with every byte; this is the deadline of the whole.
       signal: AbortSignal.timeout(parts.timeoutMs),

@@ -71,7 +71,6 @@ export class AlertHistory {
   /** By stream: whose the last alert of it is that is remembered. */
   readonly #owners = new Map<string, string>();
   #bytes = 0;
-  #lastId: string;
   /** Users who are not there may have lost alerts up to this id. */
   #forgotten: string;
 
@@ -79,18 +78,11 @@ export class AlertHistory {
   constructor(startId: string, limits = HISTORY_LIMITS) {
     this.#limits = limits;
     this.#forgotten = startId;
-    this.#lastId = startId;
-  }
-
-  /** Of all users: who is given it as `since` has missed nothing so far. */
-  get lastId(): string {
-    return this.#lastId;
   }
 
   /** Ids must come in order. */
   add(ownerId: string, id: string, streamId: string, message: Encodable): void {
     const outgoing = new Encodings(message);
-    this.#lastId = id;
     const { bytes } = outgoing;
     const user = this.#users.get(ownerId) ?? { alerts: [], bytes: 0, forgotten: this.#forgotten };
     this.#users.delete(ownerId);

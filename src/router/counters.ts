@@ -18,6 +18,12 @@ export class Counters {
   alertsUndelivered = 0;
   /** Missed alerts that were sent because of `since`. */
   alertsReplayed = 0;
+  /** Registrations over a user's limit. */
+  streamsRefused = 0;
+  /** Subscriptions over a stream's limit. */
+  viewersRefused = 0;
+  /** What a user asked for that is another's: messages, and requests of the HTTP paths. */
+  unauthorized = 0;
   /** Messages answered with `INVALID_MESSAGE` or `PAYLOAD_TOO_LARGE`, malformed frames among them. */
   messagesInvalid = 0;
 }

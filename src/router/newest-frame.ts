@@ -38,6 +38,17 @@ export class NewestFrame {
     this.#cannotBe = false;
   }
 
+  /** A copy of its picture. Undefined when there is no frame, or its picture turns out not to be one. */
+  jpeg(): Uint8Array | undefined {
+    if (this.#length === 0) return undefined;
+    this.#message ??= this.#buffer.subarray(0, this.#length);
+    try {
+      return new Uint8Array(this.#viewOf(this.#message).jpeg());
+    } catch {
+      return undefined;
+    }
+  }
+
   /**
    * The frame in `encoding`, to be sent at once: the memory is written again by the next frame. Transcoded at most once
    * per frame, however many join. Undefined when there is no frame, or its JSON picture turns out not to be base64.
@@ -49,13 +60,17 @@ export class NewestFrame {
     if (encoding === this.#encoding) return message;
     if (this.#cannotBe) return undefined;
     try {
-      this.#view ??= new FrameView();
-      if (!this.#viewIsCurrent) this.#view.read(message, this.#encoding);
-      this.#viewIsCurrent = true;
-      return this.#view.in(encoding);
+      return this.#viewOf(message).in(encoding);
     } catch {
       this.#cannotBe = true;
       return undefined;
     }
+  }
+
+  #viewOf(message: Buffer): FrameView {
+    this.#view ??= new FrameView();
+    if (!this.#viewIsCurrent) this.#view.read(message, this.#encoding);
+    this.#viewIsCurrent = true;
+    return this.#view;
   }
 }

@@ -34,6 +34,9 @@ export interface Publisher {
 /** Runs `action` soon, outside the current call from the socket library (`setImmediate`). */
 export type Defer = (action: () => void) => void;
 
+/** Runs `action` once, `delayMs` from now. Returns what calls it off. */
+export type After = (delayMs: number, action: () => void) => () => void;
+
 export interface Clock {
   /** Wall clock, ms since the epoch: for what people and other machines read. */
   epochMs(): number;
@@ -79,6 +82,49 @@ export type Verification =
 export interface SessionVerifier {
   /** `token`: raw or signed, as Better Auth hands them out, URL-encoded or not. Never rejects. */
   verify(token: string): Promise<Verification>;
+}
+
+/** What a client shows to be let in: a session's token, or a ticket that was bought with one. */
+export type Credentials = { kind: 'token'; token: string } | { kind: 'ticket'; ticket: string };
+
+/** `limited`: so many attempts from this address have failed that nothing is looked up for it just now. */
+export type Admission = Verification | { kind: 'limited' };
+
+/** The one lock of every door: WebSocket, HTTP, pictures. */
+export interface Authenticator {
+  /** `address`: whose failed attempts count together. Never rejects. */
+  verify(credentials: Credentials, address: string): Promise<Admission>;
+  /** For what is locked otherwise: whether too many attempts of the address have failed, and that one more has. */
+  isLimited(address: string): boolean;
+  failed(address: string): void;
+}
+
+/** Sells tickets: each opens one connection, instead of the token it was bought with. */
+export interface TicketOffice {
+  /** Undefined: this user holds too many that are not used yet. */
+  issue(session: Extract<Verification, { kind: 'session' }>): { ticket: string; expiresInMs: number } | undefined;
+}
+
+/** Something that lasts as long as a session: a connection. */
+export interface SessionHolder {
+  /** The session was revoked, or has expired. */
+  sessionEnded(): void;
+}
+
+/** Watches over the sessions of everybody who is connected. */
+export interface SessionWatch {
+  add(sessionId: string, holder: SessionHolder): void;
+  remove(sessionId: string, holder: SessionHolder): void;
+}
+
+/** Whose streams are that are not live: the web app may know. */
+export interface StreamOwners {
+  /** Those of the ids that nothing is known of, so that they must be loaded. */
+  unknownOf(streamIds: readonly string[]): readonly string[];
+  /** Looks them up. False: the database did not answer. Never rejects. */
+  load(streamIds: readonly string[]): Promise<boolean>;
+  /** Undefined: not loaded, or too long ago. `userId` undefined: nobody's. */
+  known(streamId: string): { userId: string | undefined } | undefined;
 }
 
 /** One line of log with its facts. Structured, so that nothing needs to be parsed at 3 a.m. */

@@ -4,7 +4,7 @@ import { Alerts } from './alerts.ts';
 import { Counters } from './counters.ts';
 import { FramePath } from './frame-path.ts';
 import type { IngestLimits } from './ingest-limit.ts';
-import type { AlertSink, Clock, Defer, FrameTap, Log, Publisher } from './ports.ts';
+import type { AlertSink, Clock, Defer, FrameTap, Log, Publisher, StreamOwners } from './ports.ts';
 import { PublishLog } from './publish-log.ts';
 import { Streams } from './streams.ts';
 import { Viewers } from './viewers.ts';
@@ -18,6 +18,10 @@ export interface RouterParts {
   limits: IngestLimits;
   graceMs: number;
   access: StreamAccess;
+  /** Who owns streams that are not live, where somebody knows. */
+  owners: StreamOwners | undefined;
+  maxStreamsPerUser: number;
+  maxViewersPerStream: number;
   newStreamId: () => string;
   newAlertId: () => string;
   newResumeToken: () => string;

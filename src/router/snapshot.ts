@@ -55,6 +55,8 @@ export function trafficStats({ counters }: Router) {
       undelivered: counters.alertsUndelivered,
       replayed: counters.alertsReplayed,
     },
-    messages: { invalid: counters.messagesInvalid },
+    messages: { invalid: counters.messagesInvalid, unauthorized: counters.unauthorized },
+    streams: { refused: counters.streamsRefused },
+    viewers: { refused: counters.viewersRefused },
   };
 }

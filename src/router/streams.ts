@@ -2,7 +2,7 @@ import { CloseCode } from '../../proto/close-codes.ts';
 import { ErrorCode, invalid, ProtocolError } from '../../proto/errors.ts';
 import type { RegisterMessage, StreamStatus } from '../../proto/messages.ts';
 import { Outgoing } from './outgoing.ts';
-import type { Clock, Log } from './ports.ts';
+import type { Clock, Log, StreamOwners } from './ports.ts';
 import { type EncoderLink, Stream, type StreamParts } from './stream.ts';
 import type { Wish } from './viewing.ts';
 
@@ -20,6 +20,9 @@ export interface StreamsParts extends StreamParts {
   /** `stream_` and word characters, with at least 96 random bits: clients in the field parse it with `/stream_\w+/`. */
   newStreamId: () => string;
   newResumeToken: () => string;
+  /** Who owns streams that are not live, where somebody knows. */
+  owners: StreamOwners | undefined;
+  maxStreamsPerUser: number;
   /** A stream of this id became live: pending viewers may be bound. */
   onLive: (stream: Stream) => void;
   /** A stream ended; its audience was told. */
@@ -31,6 +34,7 @@ export class Streams {
   readonly #parts: StreamsParts;
   readonly #streams = new Map<string, Stream>();
   readonly #byResumeToken = new Map<string, Stream>();
+  readonly #countOfUser = new Map<string, number>();
   #lastKey = 0;
 
   constructor(parts: StreamsParts) {
@@ -48,7 +52,8 @@ export class Streams {
   /**
    * Binds an encoder to its stream: a new one, one it takes over from an older connection of the same user, or its own again.
    * @throws ProtocolError `UNAUTHORIZED` when the id or the resume token is another user's, `INVALID_MESSAGE` when this connection already
-   * has another stream, or the token is that of another.
+   * has another stream, or the token is that of another, `ROUTING_ERROR` when the user has as many streams as are allowed,
+   * `UNAVAILABLE` when it is not known whose the name is.
    */
   register(link: EncoderLink, message: RegisterMessage): Stream {
     const resumed = message.resumeToken === undefined ? undefined : this.#byResumeToken.get(message.resumeToken);
@@ -63,7 +68,10 @@ export class Streams {
       throw invalid(`streamId: this connection already registered ${link.stream.id}; one connection, one stream`);
     }
     const existing = this.#streams.get(streamId);
-    const stream = existing === undefined ? this.#open(streamId, link) : this.#rebind(existing, link);
+    const stream =
+      existing === undefined
+        ? this.#open(streamId, link, message.streamId !== undefined)
+        : this.#rebind(existing, link);
     link.produces = message.produces ?? ['video-frame'];
     link.consumes = message.consumes ?? [];
     link.peer.learns(message.understands);
@@ -112,8 +120,45 @@ export class Streams {
     }
   }
 
-  #open(streamId: string, link: EncoderLink): Stream {
+  /**
+   * Ends a stream at its owner's wish, and sends its encoder away. False when there is no such stream.
+   * @throws ProtocolError `UNAUTHORIZED` when it is another user's.
+   */
+  delete(streamId: string, userId: string): boolean {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return false;
+    if (stream.ownerId !== userId) throw notTheirs(streamId);
+    const { encoder } = stream;
+    stream.encoder = undefined;
+    if (encoder !== undefined) {
+      encoder.stream = undefined;
+      encoder.peer.socket.close(CloseCode.streamDeleted, 'Stream deleted');
+    }
+    this.#end(stream);
+    return true;
+  }
+
+  /** A name that is not live may be another's all the same: where owners are known, it must be known whose it is. */
+  #checkOwner(streamId: string, userId: string): void {
+    const { owners } = this.#parts;
+    if (owners === undefined) return;
+    const owner = owners.known(streamId);
+    if (owner === undefined) {
+      throw new ProtocolError(ErrorCode.unavailable, 'streamId: its owner cannot be looked up now, try again');
+    }
+    if (owner.userId !== undefined && owner.userId !== userId) throw notTheirs(streamId);
+  }
+
+  #open(streamId: string, link: EncoderLink, isNamed: boolean): Stream {
     const { principal } = link.peer;
+    if (isNamed) this.#checkOwner(streamId, principal.userId);
+    const count = this.#countOfUser.get(principal.userId) ?? 0;
+    if (count >= this.#parts.maxStreamsPerUser) {
+      this.#parts.counters.streamsRefused += 1;
+      const message = `register: this user has ${count} streams, as many as are allowed`;
+      throw new ProtocolError(ErrorCode.routingError, message);
+    }
+    this.#countOfUser.set(principal.userId, count + 1);
     this.#lastKey += 1;
     const nowMs = this.#parts.clock.monotonicMs();
     const resumeToken = this.#parts.newResumeToken();
@@ -129,7 +174,7 @@ export class Streams {
 
   #rebind(stream: Stream, link: EncoderLink): Stream {
     if (stream.ownerId !== link.peer.principal.userId) {
-      throw new ProtocolError(ErrorCode.unauthorized, `streamId: ${stream.id} belongs to another user`);
+      throw notTheirs(stream.id);
     }
     const older = stream.encoder;
     this.#bind(stream, link);
@@ -149,6 +194,9 @@ export class Streams {
 
   #end(stream: Stream): void {
     this.#streams.delete(stream.id);
+    const left = (this.#countOfUser.get(stream.ownerId) ?? 1) - 1;
+    if (left > 0) this.#countOfUser.set(stream.ownerId, left);
+    else this.#countOfUser.delete(stream.ownerId);
     this.#byResumeToken.delete(stream.resumeToken);
     this.setStatus(stream, 'offline');
     this.#parts.log('info', { streamId: stream.id, frames: stream.seq }, 'stream offline');
@@ -183,4 +231,8 @@ export class Streams {
     const { tap, limits } = this.#parts;
     return Math.min(limits.maxFps, Math.max(LEAST_FPS, Math.ceil(tap.fps), audience.wantedFps));
   }
+}
+
+function notTheirs(streamId: string): ProtocolError {
+  return new ProtocolError(ErrorCode.unauthorized, `streamId: ${streamId} belongs to another user`);
 }

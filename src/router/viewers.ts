@@ -1,10 +1,8 @@
 import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
 import { ALL_STREAMS, MAX_SUBSCRIPTIONS } from '../../proto/limits.ts';
 import type { AckMessage, SubscribeMessage } from '../../proto/messages.ts';
-import { mayWatch, type StreamAccess } from './access.ts';
 import type { AlertHistory, Recollection } from './alert-history.ts';
 import { AllWatchers } from './all-watchers.ts';
-import type { Counters } from './counters.ts';
 import { FrameTally } from './frame-tally.ts';
 import { lostFrames, type RefusedFrame } from './lost-frames.ts';
 import { Outgoing } from './outgoing.ts';
@@ -16,14 +14,15 @@ import { TokenBucket } from './token-bucket.ts';
 import type { Viewer } from './viewer.ts';
 import { Viewing, type Wish } from './viewing.ts';
 import { Waiting } from './waiting.ts';
+import { tooMany, type WatchRuleParts, WatchRules } from './watch-rules.ts';
 
-export interface ViewersParts {
+export interface ViewersParts extends WatchRuleParts {
   clock: Clock;
-  counters: Counters;
   defer: Defer;
-  access: StreamAccess;
   publishLog: PublishLog;
   history: AlertHistory;
+  /** Sorts after the ids of all alerts so far, and before those to come. */
+  newAlertId: () => string;
 }
 
 /** A wall of 1,000 streams that missed 1,000 alerts asks for 2,000, and may do so again a little later. */
@@ -34,19 +33,21 @@ const REQUESTS_BURST = 5_000;
 export class Viewers {
   readonly #parts: ViewersParts;
   readonly #streams: Streams;
+  readonly #rules: WatchRules;
   readonly #waiting = new Waiting();
   readonly #allWatchers = new AllWatchers();
 
   constructor(streams: Streams, parts: ViewersParts) {
     this.#streams = streams;
     this.#parts = parts;
+    this.#rules = new WatchRules(parts);
   }
 
   /**
    * Answers for each stream `success` and the current status; then come alerts missed since `since`, the newest frames, and what is live. A
    * stream that is not there yet makes the subscription wait. Subscribing again replaces what was asked for before.
-   * @throws ProtocolError `UNAUTHORIZED` when the one stream is not this user's to watch, `ROUTING_ERROR` over the limit of streams,
-   * `RATE_LIMITED` for too much in a short time.
+   * @throws ProtocolError `UNAUTHORIZED` when the one stream is not this user's to watch, `TOO_MANY_CONNECTIONS` when it has as many viewers as
+   * it may have, `ROUTING_ERROR` over the limit of streams, `RATE_LIMITED` for too much in a short time.
    */
   subscribe(viewer: Viewer, message: SubscribeMessage): void {
     const { consumes, maxFps, window, since } = message;
@@ -139,13 +140,14 @@ export class Viewers {
     const status = this.#streams.statusOf(stream.id, stream.status);
     for (const viewing of this.#waiting.take(stream.id)) {
       const { viewer } = viewing;
-      if (this.#mayWatch(viewer, stream)) {
+      const objection = this.#rules.objection(viewer, stream.id, stream);
+      if (objection === undefined) {
         viewer.peer.tell(status);
         stream.audience.admit(viewing);
       } else {
         viewer.viewings.delete(stream.id);
         viewing.end();
-        this.#refuse(viewer, unauthorized(stream.id));
+        this.#refuse(viewer, objection);
       }
     }
     for (const [viewer, wish] of this.#allWatchers.of(stream.ownerId)) {
@@ -174,7 +176,8 @@ export class Viewers {
 
   #subscribeOne(viewer: Viewer, streamId: string, wish: Wish, missed: Recollection | undefined): Viewing {
     const stream = this.#streams.get(streamId);
-    if (stream !== undefined && !this.#mayWatch(viewer, stream)) throw unauthorized(streamId);
+    const objection = this.#rules.objection(viewer, streamId, stream);
+    if (objection !== undefined) throw objection;
     this.#remove(viewer, streamId);
     if (viewer.viewings.size >= MAX_SUBSCRIPTIONS) throw tooMany(streamId);
     const viewing = this.#add(viewer, streamId, wish, false);
@@ -213,8 +216,10 @@ export class Viewers {
   /** To be bound. Undefined when a subscription of its own to this stream counts more, or there is no room. */
   #addFromAll(viewer: Viewer, stream: Stream, wish: Wish): Viewing | undefined {
     if (viewer.viewings.has(stream.id)) return undefined;
-    if (viewer.viewings.size >= MAX_SUBSCRIPTIONS) {
-      this.#refuse(viewer, tooMany(stream.id));
+    const isFull = viewer.viewings.size >= MAX_SUBSCRIPTIONS;
+    const objection = isFull ? tooMany(stream.id) : this.#rules.objection(viewer, stream.id, stream);
+    if (objection !== undefined) {
+      this.#refuse(viewer, objection);
       return undefined;
     }
     viewer.peer.answer(this.#streams.statusOf(stream.id, stream.status));
@@ -259,10 +264,6 @@ export class Viewers {
     return this.#parts.history.after(since, places);
   }
 
-  #mayWatch(viewer: Viewer, stream: Stream): boolean {
-    return mayWatch(this.#parts.access, viewer.peer.principal.userId, stream.ownerId);
-  }
-
   #remove(viewer: Viewer, streamId: string): boolean {
     const viewing = viewer.viewings.get(streamId);
     if (viewing === undefined) return false;
@@ -274,29 +275,21 @@ export class Viewers {
   }
 
   #subscribed({ peer }: Viewer, streamId: string, { wantsAlerts }: Wish, missed: Recollection | undefined): Outgoing {
-    const { clock, history } = this.#parts;
+    const { clock, newAlertId } = this.#parts;
     return new Outgoing({
       type: 'success',
       message: 'Subscription successful',
       streamId,
       ...(missed === undefined ? {} : { alerts: missed.isComplete ? ('complete' as const) : ('gap' as const) }),
-      ...(wantsAlerts && peer.knowsThisProtocol ? { lastAlert: history.lastId } : {}),
+      ...(wantsAlerts && peer.knowsThisProtocol ? { lastAlert: newAlertId() } : {}),
       timestamp: clock.epochMs(),
     });
   }
 
   /** A refusal of one of several subscriptions. */
   #refuse(viewer: Viewer, { code, message, streamId }: ProtocolError): void {
+    if (code === ErrorCode.unauthorized) this.#parts.counters.unauthorized += 1;
     const about = streamId === undefined ? {} : { streamId };
     viewer.peer.tell(new Outgoing({ type: 'error', code, message, ...about, timestamp: this.#parts.clock.epochMs() }));
   }
-}
-
-function unauthorized(streamId: string): ProtocolError {
-  return new ProtocolError(ErrorCode.unauthorized, `streamId: ${streamId} is not yours to watch`, streamId);
-}
-
-function tooMany(streamId: string): ProtocolError {
-  const message = `streamId: one connection watches at most ${MAX_SUBSCRIPTIONS} streams`;
-  return new ProtocolError(ErrorCode.routingError, message, streamId);
 }

@@ -2,23 +2,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { renderHtml } from '../../bench/load/html.ts';
 import { readUplot } from '../../bench/load/page/uplot.ts';
 import type { LoadReport, Percentiles, Sample } from '../../bench/load/report.ts';
-import { hasTool } from '../interop/tools.ts';
+import { hasChromium, launchChromium } from '../support/chromium.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const CHROMIUM_FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run'];
 const DEADLINE_MS = 15_000;
 const HOSTILE = `</script></style><!--"'><img src=x onerror="document.title='owned'">`;
 /** Of page.css, as pixels: the first two causes of drops. */
 const ORANGE = 0xff_00_4e_c4;
 const BLUE = 0xff_b2_72_00;
 const NOTHING: Percentiles = { count: 0, p50: 0, p90: 0, p95: 0, p99: 0, max: 0 };
-
-const hasChromium = hasTool('Chromium', CHROMIUM, ['--version']);
 
 test('without the package that draws, the error says what to install', () => {
   expect(() => readUplot('file:///nowhere/html.js')).toThrow('npm install --include=dev');
@@ -36,11 +32,11 @@ test('not quite all frames are not 100 %', () => {
   expect(page).toContain('99.99\u00a0%');
 });
 
-describe.skipIf(!hasChromium)('in Chromium', () => {
+describe.skipIf(!hasChromium())('in Chromium', () => {
   let browser: Browser;
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+    browser = await launchChromium();
   });
   afterAll(() => browser?.close());
 

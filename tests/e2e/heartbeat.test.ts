@@ -22,6 +22,9 @@ async function startGateway(
     limits: { maxFps: 60, maxBytesPerSecond: 1e9, maxMessageBytes: 1e6 },
     graceMs: 1000,
     access: 'owner',
+    owners: undefined,
+    maxStreamsPerUser: 100,
+    maxViewersPerStream: 10_000,
     newStreamId: () => 'stream_1',
     newAlertId: () => '1',
     newResumeToken: () => '1',
@@ -30,7 +33,9 @@ async function startGateway(
   });
   const gateway = new WebSocketGateway(app, {
     router,
-    sessions: {
+    authenticator: {
+      isLimited: () => false,
+      failed: () => undefined,
       verify: async () => ({
         kind: 'session',
         principal: { userId: 'anna', sessionId: '1' },
@@ -41,6 +46,16 @@ async function startGateway(
     log: () => undefined,
     maxMessageBytes: 1e6,
     maxBackpressureBytes: 1e6,
+    sessionWatch: { add: () => undefined, remove: () => undefined },
+    owners: undefined,
+    after: (delayMs, action) => {
+      const timer = setTimeout(action, delayMs);
+      return () => clearTimeout(timer);
+    },
+    maxima: { total: 100, perAddress: 100, pendingPerAddress: 100, perUser: 100 },
+    addressOf: (remote) => remote,
+    authDeadlineMs: 10_000,
+    rejectsAtUpgrade: false,
     allowedOrigins: [],
     pingIntervalMs,
   });

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { openAccounts } from '../../src/demo/accounts.ts';
 import { openEncoder, openViewer, TestClient } from '../support/client.ts';
+import { notePrinted } from '../support/evidence.ts';
 import { until } from '../support/until.ts';
 
 /** The built router as a process of its own: what `npm start` runs. */
@@ -21,12 +22,13 @@ function startProcess(env: Record<string, string>, args: string[] = []): RouterP
     cwd: fileURLToPath(new URL('.', import.meta.url)),
   });
   let text = '';
-  child.stdout?.on('data', (chunk) => {
-    text += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    text += chunk;
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+  }
+  // The demo's welcome shows its token on purpose.
+  onTestFinished(() => notePrinted(text.replaceAll(/^(token: |Dashboard: |Watch frames arrive: ).*$/gm, '')));
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   onTestFinished(() => void child.kill('SIGKILL'));
   return { child, output: () => text, exited };

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type ServerProcess, startServer } from '../../bench/support/server-process.ts';
 import { openAccounts } from '../../src/demo/accounts.ts';
 import { frameOf, openEncoder, type TestMessage } from '../support/client.ts';
+import { notePrinted } from '../support/evidence.ts';
 import { auditFrames, type FrameAccount } from '../support/frame-account.ts';
 import { numberedPicture } from '../support/pictures.ts';
 import { steadily } from '../support/steadily.ts';
@@ -25,14 +26,15 @@ beforeAll(async () => {
   const accounts = await openAccounts(embeddedUrl, secret);
   token = (await accounts.signUp(`stalled-${crypto.randomUUID()}`)).token;
   await accounts.close();
-  router = await startServer(new URL('../../dist/src/main.js', import.meta.url), {
+  const env = {
     PORT: '0',
     HOST: '127.0.0.1',
     DATABASE_URL: embeddedUrl,
     BETTER_AUTH_SECRET: secret,
     // A camera that was held up by a busy machine catches up.
     STREAM_MAX_FPS: '1000',
-  });
+  };
+  router = await startServer(new URL('../../dist/src/main.js', import.meta.url), env, undefined, notePrinted);
 });
 afterAll(() => router.stop());
 

@@ -2,37 +2,25 @@ import { createHmac } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { readWalk } from '../../src/demo/walk.ts';
+import { hasChromium, launchChromium } from '../support/chromium.ts';
 import { frameOf, openEncoder, type TestClient } from '../support/client.ts';
 import { startTestRouter, type TestRouter, type TestRouterOptions } from '../support/router.ts';
-import { hasTool } from './tools.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const CHROMIUM_FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const CLIENTS = fileURLToPath(new URL('browser-clients.js', import.meta.url));
 const DEADLINE_MS = 15_000;
 const FRAME_INTERVAL_MS = 50;
 const PICTURE = 'document.querySelector("#streams img")';
 
-const hasChromium = hasTool('Chromium', CHROMIUM, ['--version']);
 const walk = readWalk();
 
-describe.skipIf(!hasChromium)('in Chromium', () => {
+describe.skipIf(!hasChromium())('in Chromium', () => {
   let browser: Browser;
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+    browser = await launchChromium();
   });
   afterAll(() => browser?.close());
 

@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { jpegOf, openViewer } from '../support/client.ts';
 import { startTestRouter, type TestRouter } from '../support/router.ts';
+import { hasTool } from '../support/tools.ts';
 import { ForeignProgram } from './foreign-program.ts';
-import { hasTool } from './tools.ts';
 import { sha256, walkFiles } from './walk-files.ts';
 
 // A single file is compiled when it is started: that takes a compiler, so it asks for a JDK, not for any Java.

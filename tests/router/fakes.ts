@@ -1,15 +1,15 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { expect } from 'vitest';
 import type { Encoded, Encoding } from '../../proto/codec.ts';
-import type { Channel, ControlMessage, RegisterMessage, SubscribeMessage } from '../../proto/messages.ts';
-import { handleEncoderMessage } from '../../src/gateways/websocket/control.ts';
+import type { Channel, RegisterMessage, SubscribeMessage } from '../../proto/messages.ts';
+import { handleEncoderMessage, type RoutedMessage } from '../../src/gateways/websocket/control.ts';
 import type { StreamAccess } from '../../src/router/access.ts';
 import type { IngestLimits } from '../../src/router/ingest-limit.ts';
 import type { RefusedFrame } from '../../src/router/lost-frames.ts';
 import { noTap } from '../../src/router/no-tap.ts';
 import { Outgoing } from '../../src/router/outgoing.ts';
 import { Peer } from '../../src/router/peer.ts';
-import type { Clock, FrameTap, PeerSocket, Publisher, SendResult } from '../../src/router/ports.ts';
+import type { Clock, FrameTap, PeerSocket, Publisher, SendResult, StreamOwners } from '../../src/router/ports.ts';
 import { createRouter, type Router } from '../../src/router/router.ts';
 import { EncoderLink } from '../../src/router/stream.ts';
 import { Viewer } from '../../src/router/viewer.ts';
@@ -337,6 +337,9 @@ export interface WorldOptions {
   /** See `FakeLibrary.gathers`. */
   gathers?: boolean;
   tap?: FrameTap;
+  owners?: StreamOwners;
+  maxStreamsPerUser?: number;
+  maxViewersPerStream?: number;
 }
 
 /** A router with nothing real around it, and the gateway's part played by hand. */
@@ -358,6 +361,9 @@ export class World {
     alertCooldownMs = 0,
     gathers = false,
     tap,
+    owners,
+    maxStreamsPerUser = 10_000,
+    maxViewersPerStream = 10_000,
   }: WorldOptions = {}) {
     this.library = new FakeLibrary(limitBytes, gathers);
     this.router = createRouter({
@@ -369,6 +375,9 @@ export class World {
       limits: { maxFps: 60, maxBytesPerSecond: 64 * 1024 * 1024, maxMessageBytes: 16 * 1024 * 1024, ...limits },
       graceMs,
       access,
+      owners,
+      maxStreamsPerUser,
+      maxViewersPerStream,
       newStreamId: () => {
         this.#lastStream += 1;
         return `stream_${this.#lastStream}`;
@@ -399,7 +408,7 @@ export class World {
   }
 
   /** A control message of an encoder, answered as the gateway does it. */
-  say({ link }: FakeEncoder, message: ControlMessage): void {
+  say({ link }: FakeEncoder, message: RoutedMessage): void {
     handleEncoderMessage(this.router, this.clock, link, message);
   }
 

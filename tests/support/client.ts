@@ -1,5 +1,6 @@
 import { decode, encode } from '@msgpack/msgpack';
 import WebSocket from 'ws';
+import { noteSecret, noteSecretsOf } from './evidence.ts';
 
 export type TestEncoding = 'json' | 'msgpack';
 // biome-ignore lint/suspicious/noExplicitAny: tests look into messages of every type
@@ -25,6 +26,7 @@ export class TestClient {
   #wake: (() => void)[] = [];
 
   constructor(url: string, { encoding = 'json', subprotocol, headers = {} }: ConnectOptions = {}) {
+    noteSecretsOf(url, headers);
     this.encoding = encoding;
     this.socket = new WebSocket(url, subprotocol ?? [], { headers, maxPayload: 64 * 1024 * 1024 });
     this.closed = new Promise((resolve) => {
@@ -52,6 +54,7 @@ export class TestClient {
   }
 
   send(message: object): void {
+    if ('token' in message && typeof message.token === 'string') noteSecret(message.token);
     this.socket.send(this.encoding === 'json' ? JSON.stringify(message) : encode(message));
   }
 

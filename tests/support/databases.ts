@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { openAccounts } from '../../src/demo/accounts.ts';
 import { startEmbeddedDatabase } from '../../src/demo/embedded-database.ts';
+import { collectEvidence } from './evidence.ts';
 
 /** Databases the suite may use. `postgresUrl`: a database of this run's own in a real Postgres, where one answers. */
 export interface TestDatabases {
@@ -28,6 +29,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       '\nNo Postgres on 127.0.0.1:5432 and no TEST_DATABASE_URL: tests against a real one are SKIPPED.\n\n',
     );
   }
+  const removeEvidence = collectEvidence();
   const embedded = await startEmbeddedDatabase();
   // Once, here: test files run side by side, and two that make the same tables at the same time fail.
   for (const url of [embedded.url, postgres?.url])
@@ -36,6 +38,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return async () => {
     await postgres?.drop();
     await embedded.stop();
+    removeEvidence();
   };
 }
 

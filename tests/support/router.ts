@@ -5,6 +5,7 @@ import { readConfig } from '../../src/config.ts';
 import { type Account, type Accounts, openAccounts } from '../../src/demo/accounts.ts';
 import { createLogger } from '../../src/log.ts';
 import type { TestMessage } from './client.ts';
+import { notePrinted, noteSecret } from './evidence.ts';
 
 export interface TestRouter {
   app: RunningApp;
@@ -33,7 +34,12 @@ export async function startTestRouter({ env = {}, databaseUrl }: TestRouterOptio
   const secret = randomBytes(32).toString('hex');
   const accounts = await openAccounts(url, secret);
   const logLines: string[] = [];
-  const logger = createLogger('debug', { write: (line: string) => void logLines.push(line) });
+  noteSecret(secret, env['ML_SERVICE_TOKEN'], env['ALERT_WEBHOOK_SECRET']);
+  const write = (line: string) => {
+    logLines.push(line);
+    notePrinted(line);
+  };
+  const logger = createLogger('debug', { write });
   const config = readConfig({ PORT: '0', HOST: '127.0.0.1', DATABASE_URL: url, BETTER_AUTH_SECRET: secret, ...env });
   if (config.auth === undefined) throw new Error('a test router has a database');
   const app = await startApp(config, config.auth, logger);
@@ -45,7 +51,11 @@ export async function startTestRouter({ env = {}, databaseUrl }: TestRouterOptio
     secret,
     accounts,
     logLines,
-    signUp: () => accounts.signUp(`user-${randomBytes(6).toString('hex')}`),
+    async signUp() {
+      const account = await accounts.signUp(`user-${randomBytes(6).toString('hex')}`);
+      noteSecret(account.token, account.cookie);
+      return account;
+    },
     stats: async () => (await (await fetch(`http://127.0.0.1:${app.port}/stats`)).json()) as TestMessage,
     async stop() {
       await app.drain();

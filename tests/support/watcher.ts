@@ -1,6 +1,7 @@
 import { decode, encode } from '@msgpack/msgpack';
 import WebSocket from 'ws';
 import type { TestMessage } from './client.ts';
+import { noteSecretsOf } from './evidence.ts';
 import { pictureNumber } from './pictures.ts';
 
 export interface SeenFrame {
@@ -50,6 +51,7 @@ export class Watcher {
 
   /** `subscribe`: what is sent at once beside type and `clientType`; undefined for a server that wants to hear nothing. */
   constructor(url: string, subscribe?: { streamId: string; window?: number; since?: string }) {
+    noteSecretsOf(url);
     this.#socket = new WebSocket(url, [], { maxPayload: 64 * 1024 * 1024 });
     this.#socket.on('error', () => undefined);
     this.closed = new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import type { DeliveredAlert } from '../../../proto/messages.ts';
 import { OncePer } from '../../router/once-per.ts';
-import type { AlertSink, Clock, Log } from '../../router/ports.ts';
+import type { After, AlertSink, Clock, Log } from '../../router/ports.ts';
 import { AlertQueue, type QueuedAlert, type QueueLimits } from './alert-queue.ts';
 import { attempt, type Outcome } from './attempt.ts';
 import type { AlertReceiver } from './receiver.ts';
@@ -10,8 +10,7 @@ export interface AlertForwarderParts extends QueueLimits {
   receiver: AlertReceiver;
   clock: Clock;
   log: Log;
-  /** Calls `action` after `delayMs`; returns a cancel. */
-  after: (delayMs: number, action: () => void) => () => void;
+  after: After;
   /** From 0 to 1. */
   random: () => number;
   maxInFlight: number;

@@ -1,4 +1,4 @@
-import type { Clock, Log } from '../../router/ports.ts';
+import type { After, Clock, Log } from '../../router/ports.ts';
 import { AlertForwarder } from './forwarder.ts';
 import { createHttpReceiver } from './http-receiver.ts';
 
@@ -9,8 +9,7 @@ export interface WebhookParts {
   secret: string | undefined;
   clock: Clock;
   log: Log;
-  /** Calls `action` after `delayMs`; returns a cancel. */
-  after: (delayMs: number, action: () => void) => () => void;
+  after: After;
   /** From 0 to 1. */
   random: () => number;
   /** Deadline of an attempt. */

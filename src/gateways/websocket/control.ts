@@ -1,5 +1,5 @@
 import { ErrorCode, invalid, ProtocolError } from '../../../proto/errors.ts';
-import type { ControlMessage } from '../../../proto/messages.ts';
+import type { AuthMessage, ControlMessage } from '../../../proto/messages.ts';
 import { Outgoing } from '../../router/outgoing.ts';
 import type { Peer } from '../../router/peer.ts';
 import type { Clock } from '../../router/ports.ts';
@@ -7,11 +7,14 @@ import type { Router } from '../../router/router.ts';
 import type { EncoderLink } from '../../router/stream.ts';
 import type { Viewer } from '../../router/viewer.ts';
 
+/** All but `auth`, which is a matter of the door. */
+export type RoutedMessage = Exclude<ControlMessage, AuthMessage>;
+
 /**
  * One control message of an encoder.
  * @throws ProtocolError when it is refused.
  */
-export function handleEncoderMessage(router: Router, clock: Clock, link: EncoderLink, message: ControlMessage): void {
+export function handleEncoderMessage(router: Router, clock: Clock, link: EncoderLink, message: RoutedMessage): void {
   switch (message.type) {
     case 'register': {
       const stream = router.streams.register(link, message);
@@ -39,7 +42,7 @@ export function handleEncoderMessage(router: Router, clock: Clock, link: Encoder
  * One control message of a viewer.
  * @throws ProtocolError when it is refused.
  */
-export function handleViewerMessage(router: Router, clock: Clock, viewer: Viewer, message: ControlMessage): void {
+export function handleViewerMessage(router: Router, clock: Clock, viewer: Viewer, message: RoutedMessage): void {
   switch (message.type) {
     case 'subscribe':
       viewer.peer.learns(message.understands);

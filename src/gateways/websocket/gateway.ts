@@ -1,17 +1,31 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { CloseCode } from '../../../proto/close-codes.ts';
-import { decodeControl, type Encoding, SUBPROTOCOLS } from '../../../proto/codec.ts';
-import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
+import { type Encoding, SUBPROTOCOLS } from '../../../proto/codec.ts';
 import { atMost } from '../../at-most.ts';
-import { OncePer } from '../../router/once-per.ts';
 import { Outgoing } from '../../router/outgoing.ts';
-import type { Clock, Log, Principal, SessionVerifier, Verification } from '../../router/ports.ts';
+import type {
+  Admission,
+  After,
+  Authenticator,
+  Clock,
+  Log,
+  Principal,
+  SessionWatch,
+  StreamOwners,
+} from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
+import type { ClientAddress } from '../client-address.ts';
+import { findCredentials, readRequestHead } from '../credentials.ts';
 import { replyError } from '../http/reply.ts';
-import { Arrival, Connection, type Role, type SocketData } from './connection.ts';
-import { handleEncoderMessage, handleViewerMessage } from './control.ts';
-import { findCredentials, isOriginAllowed, type UpgradeRequest } from './credentials.ts';
+import { Arrival, type Role, type SocketData } from './arrival.ts';
+import { CheckedUpgrades } from './checked-upgrades.ts';
+import { Connection } from './connection.ts';
+import { ConnectionLimits, type ConnectionMaxima } from './connection-limits.ts';
+import { ErrorAnswers } from './error-answers.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import { Intake } from './intake.ts';
+import { authenticated, LookUps } from './look-ups.ts';
+import { causeOf, Reception, type RefusalCause } from './reception.ts';
 import { UwsSocket } from './uws-socket.ts';
 
 /** Silence after which the library closes a connection. It accepts 8 to 960. */
@@ -25,15 +39,28 @@ const SHARED_COMPRESSOR = 1;
 const DRAIN_SPREAD_MS = 2_000;
 const RECONNECT_SPREAD_MS = 5_000;
 
+/** Connections beyond the limit that are being told so; more are answered with a bare 503. */
+const REFUSED_AT_A_TIME = 1_000;
+
+const UPGRADE_HEADERS = { upgrade: 'websocket', connection: 'Upgrade' };
+
 export interface WebSocketGatewayParts {
   router: Router;
-  sessions: SessionVerifier;
+  authenticator: Authenticator;
+  sessionWatch: SessionWatch;
+  owners: StreamOwners | undefined;
   clock: Clock;
   log: Log;
+  after: After;
   maxMessageBytes: number;
   /** Memory that one client may hold with what waits for it. */
   maxBackpressureBytes: number;
+  maxima: ConnectionMaxima;
+  addressOf: ClientAddress;
   allowedOrigins: readonly string[];
+  authDeadlineMs: number;
+  /** Sessions are checked before the upgrade, and a refusal is a 401. */
+  rejectsAtUpgrade: boolean;
   pingIntervalMs?: number;
 }
 
@@ -42,16 +69,31 @@ export class WebSocketGateway {
   readonly #parts: WebSocketGatewayParts;
   /** Every open socket, its session checked or not. */
   readonly #arrivals = new Set<Arrival>();
-  /** Session checks under way. */
-  readonly #checks = new Set<Promise<void>>();
-  #connectionCount = 0;
-  readonly #errorLine = new OncePer(1000);
+  readonly #reception: Reception;
+  readonly #checkedUpgrades: CheckedUpgrades | undefined;
+  readonly #intake: Intake;
   readonly #stopHeartbeat: () => void;
+  #connectionCount = 0;
   #draining = false;
   #whenEmpty: (() => void) | undefined;
 
   constructor(app: TemplatedApp, parts: WebSocketGatewayParts) {
     this.#parts = parts;
+    const { router, authenticator } = parts;
+    const limits = new ConnectionLimits(parts.maxima);
+    this.#reception = new Reception({
+      ...parts,
+      limits,
+      admit: (arrival, principal, saidAuth) => this.#admit(arrival, principal, saidAuth),
+    });
+    if (parts.rejectsAtUpgrade) {
+      const anySocket = () => this.#arrivals.values().next().value?.socket;
+      const isDraining = () => this.#draining;
+      this.#checkedUpgrades = new CheckedUpgrades({ authenticator, reception: this.#reception, anySocket, isDraining });
+    }
+    const lookUps = new LookUps({ ...parts, streams: router.streams });
+    const answers = new ErrorAnswers({ ...parts, counters: router.counters });
+    this.#intake = new Intake({ ...parts, lookUps, answers });
     this.#open(app, '/streams/register', 'encoder');
     this.#open(app, '/streams/subscribe', 'viewer');
     this.#stopHeartbeat = startHeartbeat(this.#arrivals, parts.clock, parts.pingIntervalMs ?? PING_INTERVAL_MS);
@@ -59,6 +101,16 @@ export class WebSocketGateway {
 
   get connectionCount(): number {
     return this.#connectionCount;
+  }
+
+  /** Counts a request that another door turned away. */
+  noteRefused(admission: Exclude<Admission, { kind: 'session' }>, address: string): void {
+    this.#reception.note(causeOf(admission), address);
+  }
+
+  /** Connections and requests turned away since the start, by cause. */
+  get refused(): Readonly<Record<RefusalCause, number>> {
+    return this.#reception.refused;
   }
 
   /**
@@ -83,7 +135,7 @@ export class WebSocketGateway {
       this.#whenEmpty = resolve;
     });
     const gone = this.#arrivals.size === 0 ? undefined : empty;
-    await atMost(deadlineMs, Promise.all([gone, ...this.#checks]));
+    await atMost(deadlineMs, Promise.all([gone, ...this.#reception.checks]));
   }
 
   #open(app: TemplatedApp, path: string, role: Role): void {
@@ -111,149 +163,70 @@ export class WebSocketGateway {
   }
 
   /**
-   * Upgrades at once and checks the session afterwards, while what the client sends is held. The other order, an asynchronous
-   * upgrade, is broken in this library: its cork takes the new WebSocket for an HTTP response and shuts about one connection
-   * in a hundred down right after the 101 (uWebSockets issue 1928), and uncorked it writes a warning per connection.
+   * Upgrades at once and checks the session afterwards, while what the client sends is held: so a browser can read the refusal. It is also
+   * the simpler order for this library, see `CheckedUpgrades`.
    */
   #upgrade(role: Role, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
     if (this.#draining) {
       replyError(res, 503, 'UNAVAILABLE', 'The router is shutting down');
       return;
     }
+    if (this.#arrivals.size >= this.#parts.maxima.total + REFUSED_AT_A_TIME) {
+      this.#reception.note('total', 'any');
+      replyError(res, 503, 'TOO_MANY_CONNECTIONS', 'The router has all the connections it takes');
+      return;
+    }
+    // The library upgrades without it, and one that wants to be closed besides it closes in the middle of a late upgrade, and never says so.
+    if (!/(^|,)\s*upgrade\s*(,|$)/i.test(req.getHeader('connection'))) {
+      replyError(res, 426, 'UPGRADE_REQUIRED', 'The Connection header must name Upgrade', UPGRADE_HEADERS);
+      return;
+    }
     const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
-    const remoteAddress = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
-    const arrival = new Arrival(role, SUBPROTOCOLS[subprotocol], remoteAddress, {
-      // The library answers undefined without a query, whatever its types say.
-      query: req.getQuery() ?? '',
-      authorization: req.getHeader('authorization'),
-      cookie: req.getHeader('cookie'),
-      origin: req.getHeader('origin'),
-      host: req.getHeader('host'),
-    });
+    const remote = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+    const head = readRequestHead(req);
+    const address = this.#parts.addressOf(remote, head.forwardedFor);
+    const shown = findCredentials(head, this.#parts.allowedOrigins);
     const key = req.getHeader('sec-websocket-key');
     const extensions = req.getHeader('sec-websocket-extensions');
-    res.upgrade({ arrival }, key, subprotocol, extensions, context);
-  }
-
-  async #verify(request: UpgradeRequest): Promise<Verification> {
-    const credentials = findCredentials(request);
-    if (credentials === undefined) return { kind: 'refused' };
-    if (credentials.fromCookie && !isOriginAllowed(request, this.#parts.allowedOrigins)) return { kind: 'refused' };
-    return this.#parts.sessions.verify(credentials.token);
+    const arrival = new Arrival(role, SUBPROTOCOLS[subprotocol], address, shown);
+    const upgrade = () => {
+      const data: SocketData = { arrival };
+      res.upgrade(data, key, subprotocol, extensions, context);
+    };
+    if (this.#checkedUpgrades === undefined) upgrade();
+    else void this.#checkedUpgrades.begin(res, arrival, shown, upgrade);
   }
 
   #opened(ws: WebSocket<SocketData>): void {
     const { arrival } = ws.getUserData();
-    const socket = new UwsSocket(ws);
-    arrival.socket = socket;
+    arrival.socket = new UwsSocket(ws);
     this.#arrivals.add(arrival);
-    const check = this.#verify(arrival.takeRequest())
-      .then((verification) => {
-        if (socket.isClosed) return;
-        if (verification.kind === 'session') this.#admit(arrival, socket, verification.principal);
-        else this.#turnAway(arrival, socket, verification.kind);
-      })
-      .catch((error: unknown) => {
-        this.#parts.log('error', { err: error }, 'a connection could not be admitted');
-        socket.close(CloseCode.tryAgainLater, 'Try again later');
-      })
-      .finally(() => this.#checks.delete(check));
-    this.#checks.add(check);
+    this.#reception.opened(arrival);
   }
 
-  #admit(arrival: Arrival, socket: UwsSocket<SocketData>, principal: Principal): void {
-    const connection = new Connection(socket, principal, arrival);
+  #admit(arrival: Arrival, principal: Principal, saidAuth: boolean): void {
+    const { socket, role, address } = arrival;
+    if (socket === undefined) return;
+    const { clock, sessionWatch, log } = this.#parts;
+    const connection = new Connection(socket, principal, arrival, clock);
     arrival.connection = connection;
     this.#connectionCount += 1;
-    const { role, remoteAddress } = arrival;
-    this.#parts.log('debug', { role, userId: principal.userId, remoteAddress }, 'connected');
-    for (const { message, encoding } of arrival.takeHeld()) {
-      // One of them may have closed it; what follows must not bring a gone connection back to life.
-      if (!socket.isClosed) this.#handle(connection, message, encoding);
+    sessionWatch.add(principal.sessionId, connection);
+    log('debug', { role, userId: principal.userId, address }, 'connected');
+    if (saidAuth) {
+      connection.heard(arrival.encoding);
+      connection.peer.tell(authenticated(clock));
     }
-  }
-
-  /** A browser cannot read a 401, so the refusal comes as an error message and a close with the reason. */
-  #turnAway(arrival: Arrival, socket: UwsSocket<SocketData>, kind: 'refused' | 'unavailable'): void {
-    const timestamp = this.#parts.clock.epochMs();
-    const error = new Outgoing(
-      kind === 'refused'
-        ? { type: 'error', code: ErrorCode.authRequired, message: 'A valid session token is required', timestamp }
-        : {
-            type: 'error',
-            code: ErrorCode.unavailable,
-            message: 'Sessions cannot be checked now, try again',
-            timestamp,
-          },
-    );
-    const { role, remoteAddress, subprotocolEncoding } = arrival;
-    this.#parts.log('debug', { role, remoteAddress, kind }, 'turned away');
-    // Not in this turn: without credentials it may still be the one of `open`, where the library must not be asked to close.
-    setImmediate(() => {
-      const encoding = arrival.firstHeldEncoding ?? subprotocolEncoding ?? 'json';
-      socket.sendControl(error.in(encoding), encoding);
-      if (kind === 'refused') socket.close(CloseCode.policyViolation, 'Unauthorized');
-      else socket.close(CloseCode.tryAgainLater, 'Try again later');
-    });
+    this.#intake.listen(arrival, connection);
   }
 
   #message(ws: WebSocket<SocketData>, message: ArrayBuffer, isBinary: boolean): void {
     const { arrival } = ws.getUserData();
+    const { connection } = arrival;
     const encoding: Encoding = isBinary ? 'msgpack' : 'json';
-    if (arrival.connection !== undefined) this.#handle(arrival.connection, Buffer.from(message), encoding);
-    else if (!arrival.hold(message, encoding)) {
-      arrival.socket?.close(CloseCode.tryAgainLater, 'Too much before the session was checked');
-    }
-  }
-
-  #handle(connection: Connection, message: Buffer, encoding: Encoding): void {
-    connection.heard(encoding);
-    if (message.length > this.#parts.maxMessageBytes) {
-      this.#refuseTooLarge(connection, message.length);
-      return;
-    }
-    try {
-      this.#route(connection, message, encoding);
-    } catch (error) {
-      this.#refuse(connection, error);
-    }
-  }
-
-  #route({ side }: Connection, message: Buffer, encoding: Encoding): void {
-    const { router, clock } = this.#parts;
-    if (side.role === 'viewer') {
-      handleViewerMessage(router, clock, side.viewer, decodeControl(message, encoding));
-    } else if (!router.framePath.accept(side.link, message, encoding)) {
-      handleEncoderMessage(router, clock, side.link, decodeControl(message, encoding));
-    }
-  }
-
-  #refuse(connection: Connection, error: unknown): void {
-    const { clock, log, router } = this.#parts;
-    const nowMs = clock.monotonicMs();
-    if (!(error instanceof ProtocolError)) {
-      const times = this.#errorLine.due(nowMs);
-      if (times > 0) log('error', { err: error, times }, 'a message could not be handled');
-      this.#tellError(connection, ErrorCode.routingError, 'The router could not handle this message');
-      return;
-    }
-    this.#tellError(connection, error.code, error.message, error.streamId);
-    if (error.code !== ErrorCode.invalidMessage && error.code !== ErrorCode.payloadTooLarge) return;
-    router.counters.messagesInvalid += 1;
-    if (connection.strikes.strike(nowMs)) {
-      connection.socket.close(CloseCode.tooManyInvalidMessages, 'Too many invalid messages');
-    }
-  }
-
-  #refuseTooLarge(connection: Connection, messageBytes: number): void {
-    const limit = this.#parts.maxMessageBytes;
-    this.#tellError(connection, ErrorCode.payloadTooLarge, `message: ${messageBytes} bytes, the limit is ${limit}`);
-    connection.socket.close(CloseCode.messageTooBig, 'Message too large');
-  }
-
-  #tellError({ peer }: Connection, code: ErrorCode, message: string, streamId?: string): void {
-    const about = streamId === undefined ? {} : { streamId };
-    peer.tell(new Outgoing({ type: 'error', code, message, ...about, timestamp: this.#parts.clock.epochMs() }));
+    if (connection !== undefined && arrival.state === 'live') {
+      this.#intake.handle(arrival, connection, Buffer.from(message), encoding);
+    } else this.#reception.heard(arrival, message, encoding);
   }
 
   #dropped(ws: WebSocket<SocketData>, message: ArrayBuffer, isBinary: boolean): void {
@@ -277,9 +250,11 @@ export class WebSocketGateway {
     arrival.socket?.markClosed();
     this.#arrivals.delete(arrival);
     if (this.#arrivals.size === 0) this.#whenEmpty?.();
+    this.#reception.gone(arrival);
     const { connection } = arrival;
     if (connection === undefined) return;
     this.#connectionCount -= 1;
+    this.#parts.sessionWatch.remove(connection.sessionId, connection);
     const { side } = connection;
     const { userId } = connection.peer.principal;
     if (side.role === 'viewer') {

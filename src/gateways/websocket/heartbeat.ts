@@ -1,7 +1,7 @@
 import { CloseCode } from '../../../proto/close-codes.ts';
 import { Outgoing } from '../../router/outgoing.ts';
 import type { Clock } from '../../router/ports.ts';
-import type { Arrival } from './connection.ts';
+import type { Arrival } from './arrival.ts';
 
 const MAX_UNANSWERED_PINGS = 2;
 

@@ -65,6 +65,12 @@ export class UwsSocket<UserData> implements PeerSocket {
     this.#ws.end(code, reason);
   }
 
+  /** Runs `action` while the library gathers what this socket is sent. */
+  cork(action: () => void): void {
+    if (this.#closed) action();
+    else this.#ws.cork(action);
+  }
+
   /** The library says the socket is gone. */
   markClosed(): void {
     this.#closed = true;

@@ -10,7 +10,7 @@ export function hasTool(name: string, command: string, args: readonly string[]):
   const { status, error } = spawnSync(command, args, { stdio: 'ignore', timeout: PROBE_TIMEOUT_MS });
   if (status === 0) return true;
   const problem = `${name} is missing (${command}: ${error?.message ?? `exit code ${status}`})`;
-  if (process.env['CI']) throw new Error(`CI needs every tool of tests/interop: ${problem}`);
-  process.stderr.write(`\n${problem}: its tests in tests/interop are SKIPPED.\n\n`);
+  if (process.env['CI']) throw new Error(`CI needs every tool: ${problem}`);
+  process.stderr.write(`\n${problem}: its tests are SKIPPED.\n\n`);
   return false;
 }

@@ -1,0 +1,114 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Admission, Authenticator, Log, Verification } from '../../router/ports.ts';
+import { findCredentials } from '../credentials.ts';
+import type { Exchange } from './exchange.ts';
+import type { Handler } from './routes.ts';
+
+export type Session = Extract<Verification, { kind: 'session' }>;
+
+export interface DoorkeeperParts {
+  authenticator: Authenticator;
+  allowedOrigins: readonly string[];
+  /** What the ML service shows; undefined: it may not call. */
+  serviceToken: string | undefined;
+  log: Log;
+  /** Counts who is turned away. */
+  refused: (admission: Exclude<Admission, { kind: 'session' }>, address: string) => void;
+}
+
+export interface DoorOptions {
+  /** Whether a ticket opens it. Default true. */
+  tickets?: boolean;
+}
+
+/** The door of every HTTP path that needs a session, or the service token. */
+export class Doorkeeper {
+  readonly #parts: DoorkeeperParts;
+
+  constructor(parts: DoorkeeperParts) {
+    this.#parts = parts;
+  }
+
+  /** Calls `handler` for who has a good session; everybody else is answered. */
+  withSession(handler: (exchange: Exchange, session: Session) => void, { tickets = true }: DoorOptions = {}): Handler {
+    return (exchange) => {
+      this.#answer(exchange, async () => {
+        const admission = await this.#admit(exchange, tickets);
+        if (admission.kind === 'session') handler(exchange, admission);
+        else this.#turnAway(exchange, admission);
+      });
+    };
+  }
+
+  /** Calls `handler` for the ML service. */
+  withServiceToken(handler: (exchange: Exchange) => Promise<void>): Handler {
+    const { authenticator, serviceToken } = this.#parts;
+    return (exchange) => {
+      this.#answer(exchange, async () => {
+        if (authenticator.isLimited(exchange.address)) {
+          this.#turnAway(exchange, { kind: 'limited' });
+        } else if (isService(exchange, serviceToken)) {
+          await handler(exchange);
+        } else {
+          authenticator.failed(exchange.address);
+          this.#turnAway(exchange, { kind: 'refused' });
+        }
+      });
+    };
+  }
+
+  /** What nobody foresaw is a line in the log and a 500, and no end of the process. */
+  #answer(exchange: Exchange, action: () => Promise<void>): void {
+    action().catch((error: unknown) => {
+      this.#parts.log('error', { err: error }, 'a request could not be answered');
+      exchange.error(500, 'INTERNAL_ERROR', 'The router could not answer this request');
+    });
+  }
+
+  async #admit(exchange: Exchange, tickets: boolean): Promise<Admission> {
+    const shown = findCredentials(exchange.request, this.#parts.allowedOrigins);
+    if (shown.kind !== 'credentials') return { kind: 'refused' };
+    if (shown.credentials.kind === 'ticket' && !tickets) return { kind: 'refused' };
+    return this.#parts.authenticator.verify(shown.credentials, exchange.address);
+  }
+
+  #turnAway(exchange: Exchange, admission: Exclude<Admission, { kind: 'session' }>): void {
+    this.#parts.refused(admission, exchange.address);
+    const { status, code, message, headers } = ANSWERS[admission.kind];
+    exchange.error(status, code, message, headers);
+  }
+}
+
+function isService({ request }: Exchange, serviceToken: string | undefined): boolean {
+  const [header, ...others] = request.authorization;
+  const given = /^bearer +(\S+)$/i.exec(header ?? '')?.[1];
+  if (serviceToken === undefined || given === undefined || others.length > 0) return false;
+  // Hashes have one length, and say nothing about how much of the token was right.
+  return timingSafeEqual(hashOf(given), hashOf(serviceToken));
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** What a request without a good session is answered, also one for an upgrade. */
+export const ANSWERS = {
+  refused: {
+    status: 401,
+    code: 'AUTH_REQUIRED',
+    message: 'Valid credentials are required',
+    headers: { 'www-authenticate': 'Bearer' },
+  },
+  unavailable: {
+    status: 503,
+    code: 'UNAVAILABLE',
+    message: 'Sessions cannot be checked now, try again',
+    headers: { 'retry-after': '5' },
+  },
+  limited: {
+    status: 429,
+    code: 'RATE_LIMITED',
+    message: 'Too many failed attempts from your address',
+    headers: { 'retry-after': '60' },
+  },
+} as const;
