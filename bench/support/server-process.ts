@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { atMost } from '../../src/at-most.ts';
 
 /** A server under test, in a process of its own, so that its CPU and memory are its own. Linux: read from /proc. */
 export interface ServerProcess {
@@ -8,10 +9,14 @@ export interface ServerProcess {
   /** CPU it used so far, user and system, in seconds. Resolution 10 ms. */
   cpuSeconds(): number;
   residentBytes(): number;
+  /** Where the server can do that: see `servers/router.ts`. */
+  collectGarbage(): Promise<void>;
   stop(): void;
 }
 
 const START_TIMEOUT_MS = 60_000;
+/** Servers that cannot say nothing. */
+const GARBAGE_TIMEOUT_MS = 1_000;
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -30,10 +35,14 @@ export async function startServer(
   runtime = process.execPath,
   onOutput: (text: string) => void = () => undefined,
 ): Promise<ServerProcess> {
-  const child: ChildProcess = spawn(runtime, [fileURLToPath(module)], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
+  const child: ChildProcess = spawn(
+    runtime,
+    [...(runtime === process.execPath ? ['--expose-gc'] : []), fileURLToPath(module)],
+    {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    },
+  );
   child.stdout?.setEncoding('utf8').on('data', onOutput);
   running.add(child);
   child.once('exit', () => running.delete(child));
@@ -47,6 +56,11 @@ export async function startServer(
     residentBytes() {
       const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
       return Number(kib) * 1024;
+    },
+    async collectGarbage() {
+      const collected = new Promise((resolve) => child.once('message', resolve));
+      child.send('collect garbage');
+      await atMost(GARBAGE_TIMEOUT_MS, collected);
     },
     stop: () => void child.kill('SIGKILL'),
   };

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 import proxyAddr from 'proxy-addr';
 
 /** Tells whose connection it is: `remote` the address of its other end, as text; `forwardedFor` its `X-Forwarded-For`. */
@@ -7,6 +8,8 @@ export type ClientAddress = (remote: string, forwardedFor: string) => string;
 
 /** An IPv6 host gets a whole /64 and may use any of its addresses. */
 const IPV6_PREFIX_BITS = 64;
+const KNOWN_ADDRESSES = 10_000;
+const MAX_KEY_LENGTH = 256;
 
 /**
  * Addresses by which clients are counted. `X-Forwarded-For` counts only as far as trusted proxies wrote it: whoever else writes it could be everybody.
@@ -15,17 +18,29 @@ const IPV6_PREFIX_BITS = 64;
  */
 export function clientAddressBehind(trustedProxies: readonly string[]): ClientAddress {
   const isTrusted = proxyAddr.compile([...trustedProxies]);
+  // One string for all connections of an address, which each of them keeps.
+  const known = new LRUCache<string, string>({ max: KNOWN_ADDRESSES });
   return (remote, forwardedFor) => {
-    let address = normal(remote) ?? remote;
-    // From the nearest on, as far as trusted proxies wrote it. What stands beyond that, anybody may have written.
-    const hops = forwardedFor.split(',').reverse();
-    for (const [distance, hop] of hops.entries()) {
-      const further = normal(hop.trim());
-      if (further === undefined || !isTrusted(address, distance)) break;
-      address = further;
-    }
-    return counted(address);
+    const key = forwardedFor === '' ? remote : `${remote} ${forwardedFor}`;
+    const found = known.get(key) ?? counted(furthestTrusted(remote, forwardedFor, isTrusted));
+    if (key.length <= MAX_KEY_LENGTH) known.set(key, found);
+    return found;
   };
+}
+
+/** From the nearest on, as far as trusted proxies wrote it. What stands beyond that, anybody may have written. */
+function furthestTrusted(
+  remote: string,
+  forwardedFor: string,
+  isTrusted: (address: string, distance: number) => boolean,
+): string {
+  let address = normal(remote) ?? remote;
+  for (const [distance, hop] of forwardedFor.split(',').reverse().entries()) {
+    const further = normal(hop.trim());
+    if (further === undefined || !isTrusted(address, distance)) break;
+    address = further;
+  }
+  return address;
 }
 
 /** Whether they can be told from other addresses: what `clientAddressBehind` takes. */

@@ -29,17 +29,13 @@ export interface RequestHead {
 /** Both names the web app's sign-in may use: the second one over HTTPS. */
 const COOKIE_NAMES = ['__Secure-better-auth.session_token', 'better-auth.session_token'];
 
+/** Headers that may come more than once, and then mean something else than the first alone. */
+const SEVERAL = ['authorization', 'cookie', 'x-forwarded-for'];
+const NONE = { authorization: [], cookie: [], forwardedFor: [] };
+
 /** Copies what counts out of a request, which is gone after the first `await`. */
 export function readRequestHead(req: HttpRequest): RequestHead {
-  const authorization: string[] = [];
-  const cookie: string[] = [];
-  const forwardedFor: string[] = [];
-  // The library answers only the first of several headers of one name.
-  req.forEach((name, value) => {
-    if (name === 'authorization') authorization.push(value);
-    else if (name === 'cookie') cookie.push(value);
-    else if (name === 'x-forwarded-for') forwardedFor.push(value);
-  });
+  const { authorization, cookie, forwardedFor } = repeated(req);
   return {
     // The library answers undefined without a query, whatever its types say.
     query: req.getQuery() ?? '',
@@ -53,20 +49,32 @@ export function readRequestHead(req: HttpRequest): RequestHead {
   };
 }
 
+/** Asked for one by one, the library answers only the first of several headers of one name; all at once it makes strings of all headers there are. */
+function repeated(
+  req: HttpRequest,
+): Pick<RequestHead, 'authorization' | 'cookie'> & { forwardedFor: readonly string[] } {
+  if (SEVERAL.every((name) => req.getHeader(name) === '')) return NONE;
+  const found = { authorization: [] as string[], cookie: [] as string[], forwardedFor: [] as string[] };
+  req.forEach((name, value) => {
+    if (name === 'authorization') found.authorization.push(value);
+    else if (name === 'cookie') found.cookie.push(value);
+    else if (name === 'x-forwarded-for') found.forwardedFor.push(value);
+  });
+  return found;
+}
+
 /**
  * The first credentials found: `?ticket=`, `?token=`, `Authorization: Bearer`, then the session cookie. Two different ones in the query, or two `Authorization` headers, are none: whoever
  * stands before the router may have looked at the other. A cookie counts only for the router's own pages and those of allowed origins, since a browser
  * sends it by itself, whoever's page asked it to.
  */
 export function findCredentials(request: RequestHead, allowedOrigins: readonly string[]): Shown {
-  const tickets = queryValues(request.query, 'ticket');
-  if (tickets.length > 1) return rejected('ticket: given more than once');
-  if (tickets[0] !== undefined) {
-    return { kind: 'credentials', credentials: { kind: 'ticket', ticket: tickets[0] } };
-  }
-  const tokens = queryValues(request.query, 'token');
-  if (tokens.length > 1) return rejected('token: given more than once');
-  if (tokens[0] !== undefined) return token(tokens[0]);
+  const ticket = queryValue(request.query, 'ticket');
+  if (ticket === null) return rejected('ticket: given more than once');
+  if (ticket !== undefined) return { kind: 'credentials', credentials: { kind: 'ticket', ticket } };
+  const inQuery = queryValue(request.query, 'token');
+  if (inQuery === null) return rejected('token: given more than once');
+  if (inQuery !== undefined) return token(inQuery);
 
   if (request.authorization.length > 1) return rejected('Authorization: given more than once');
   const bearer = /^bearer +([^\s,]+)$/i.exec(request.authorization[0] ?? '')?.[1];
@@ -108,11 +116,17 @@ function rejected(reason: string): Shown {
   return { kind: 'rejected', reason };
 }
 
-/** Different values of one parameter that are not empty. */
-function queryValues(query: string, name: string): string[] {
+/** The value of a parameter; null when there are different ones. Empty ones do not count. */
+function queryValue(query: string, name: string): string | null | undefined {
+  let found: string | undefined;
   // Not URLSearchParams: it turns the + of an unescaped base64 signature into a space.
-  const pairs = query.split('&').filter((pair) => pair.startsWith(`${name}=`) && pair.length > name.length + 1);
-  return [...new Set(pairs.map((pair) => percentDecoded(pair.slice(name.length + 1))))];
+  for (const pair of query.split('&')) {
+    if (pair.length <= name.length + 1 || !pair.startsWith(name) || pair[name.length] !== '=') continue;
+    const value = percentDecoded(pair.slice(name.length + 1));
+    if (found !== undefined && found !== value) return null;
+    found = value;
+  }
+  return found;
 }
 
 /** Of several cookies of one name the first, as the web app takes it: browsers send that of the narrowest path first. */

@@ -213,7 +213,7 @@ export class Audience {
     if (lane === undefined || lanes === undefined) return;
     if (lane === 'topic') {
       lanes.topicViewers -= 1;
-      viewing.topicRounds.until = lanes.rounds;
+      if (viewing.topicRounds !== undefined) viewing.topicRounds.until = lanes.rounds;
     } else lanes[lane].delete(viewing);
     this.#noteUsed();
   }

@@ -28,7 +28,8 @@ export function lostFrames(
   }
   for (const { lanes, round } of publishLog.from(refused.lanes, bytes)) {
     const viewing = lanes === undefined ? undefined : byLanes.get(lanes);
-    if (viewing === undefined || round <= viewing.topicRounds.after || round > viewing.topicRounds.until) continue;
+    const owed = viewing?.topicRounds;
+    if (viewing === undefined || owed === undefined || round <= owed.after || round > owed.until) continue;
     viewing.lostRounds ??= new Set();
     if (viewing.lostRounds.has(round)) continue;
     viewing.lostRounds.add(round);

@@ -43,7 +43,7 @@ export class Viewing {
   /** Still subscribed at the socket library; may lag behind `lane` until the library may be called again. */
   inTopic = false;
   /** Of which rounds the topic owes it the frames: those after the first number, up to the second. */
-  topicRounds = { after: 0, until: 0 };
+  topicRounds: { after: number; until: number } | undefined;
   /** Those of them that were taken back: the library may report one alone, and later an earlier one, with which all after it are lost. */
   lostRounds: Set<number> | undefined;
   /** The newest frame was offered and could not be sent yet: what it will count as if a newer one takes its place. */

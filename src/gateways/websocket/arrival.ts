@@ -42,10 +42,8 @@ export class Arrival {
   hasEntered = false;
   /** It was counted in as one without credentials, and has shown none since. */
   isPending = false;
-  /** What its request showed that did not count. */
-  hint: string | undefined;
-  /** Ends the wait for credentials. */
-  cancelDeadline: (() => void) | undefined;
+  /** While it is expected to show credentials. `hint`: what its request showed that did not count. */
+  expectation: { cancelDeadline: () => void; hint: string | undefined } | undefined;
   /** Found good before the upgrade. */
   principal: Principal | undefined;
   #shown: Shown | undefined;

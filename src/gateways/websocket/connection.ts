@@ -20,7 +20,6 @@ export class Connection implements SessionHolder {
   readonly peer: Peer;
   readonly socket: UwsSocket<SocketData>;
   readonly side: { role: 'encoder'; link: EncoderLink } | { role: 'viewer'; viewer: Viewer };
-  readonly strikes = new Strikes(MAX_INVALID_MESSAGES, INVALID_WINDOW_MS);
   /** The session it lives by; a later `auth` may bring another one of the same user. */
   sessionId: string;
   /** An `auth` that would bring another one is being looked up. */
@@ -30,6 +29,7 @@ export class Connection implements SessionHolder {
   /** Pings sent since the client was last heard. */
   unansweredPings = 0;
   readonly #clock: Clock;
+  #strikes: Strikes | undefined;
   #encodingKnown: boolean;
 
   constructor(socket: UwsSocket<SocketData>, principal: Principal, arrival: Arrival, clock: Clock) {
@@ -50,6 +50,12 @@ export class Connection implements SessionHolder {
     if (this.#encodingKnown) return;
     this.peer.encoding = encoding;
     this.#encodingKnown = true;
+  }
+
+  /** One more invalid message. True when they are too many. */
+  strike(nowMs: number): boolean {
+    this.#strikes ??= new Strikes(MAX_INVALID_MESSAGES, INVALID_WINDOW_MS);
+    return this.#strikes.strike(nowMs);
   }
 
   sessionEnded(): void {

@@ -36,7 +36,7 @@ export class ErrorAnswers {
     if (error.code === ErrorCode.unauthorized) counters.unauthorized += 1;
     if (error.code !== ErrorCode.invalidMessage && error.code !== ErrorCode.payloadTooLarge) return;
     counters.messagesInvalid += 1;
-    if (connection.strikes.strike(nowMs)) {
+    if (connection.strike(nowMs)) {
       connection.socket.close(CloseCode.tooManyInvalidMessages, 'Too many invalid messages');
     }
   }

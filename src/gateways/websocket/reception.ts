@@ -84,8 +84,8 @@ export class Reception {
     else if (shown.kind === 'credentials') this.#check(arrival, shown.credentials, false);
     else if (shown.kind === 'rejected') this.#turnAway(arrival, 'unauthorized', shown.reason);
     else {
-      arrival.hint = shown.hint;
-      arrival.cancelDeadline = after(authDeadlineMs, () => this.#turnAwayUnknown(arrival, 'none came in time'));
+      const cancelDeadline = after(authDeadlineMs, () => this.#turnAwayUnknown(arrival, 'none came in time'));
+      arrival.expectation = { cancelDeadline, hint: shown.hint };
     }
   }
 
@@ -99,7 +99,7 @@ export class Reception {
   }
 
   gone(arrival: Arrival): void {
-    arrival.cancelDeadline?.();
+    arrival.expectation?.cancelDeadline();
     if (!arrival.hasEntered) return;
     if (arrival.isPending) this.#parts.limits.settle(arrival.address);
     this.#parts.limits.leave(arrival.address);
@@ -165,14 +165,15 @@ export class Reception {
 
   /** Its credentials are there: the deadline is off, and others of its address may come without. */
   #stopWaiting(arrival: Arrival): void {
-    arrival.cancelDeadline?.();
+    arrival.expectation?.cancelDeadline();
+    arrival.expectation = undefined;
     if (!arrival.isPending) return;
     arrival.isPending = false;
     this.#parts.limits.settle(arrival.address);
   }
 
   #turnAwayUnknown(arrival: Arrival, why?: string): void {
-    const details = [why, arrival.hint].filter((detail) => detail !== undefined);
+    const details = [why, arrival.expectation?.hint].filter((detail) => detail !== undefined);
     this.#turnAway(arrival, 'noCredentials', details.length === 0 ? undefined : details.join('; '));
   }
 
