@@ -66,7 +66,10 @@ const environment = z.object({
       error: 'must have no user and no query, they would not be sent',
     })
     .optional(),
-  ML_SERVICE_TOKEN: z.string().optional(),
+  ML_SERVICE_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, { error: 'must have no spaces, and no characters beyond ASCII: it goes into a header' })
+    .optional(),
   ML_PROTOCOL: z.enum(['auto', 'batch', 'single']).default('auto'),
   ML_FPS: z.coerce.number().positive().max(1000).default(5),
   ML_BATCH_SIZE: integer(1, 256, 16),

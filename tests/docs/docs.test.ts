@@ -61,6 +61,17 @@ test('an address that would lose its password or query on the way to the ML serv
   }
 });
 
+test('a service token that no header could carry is refused', () => {
+  for (const token of ['two words', 'line\nbreak', 'schlüssel']) {
+    expect(() => readConfig({ ML_SERVICE_TOKEN: token })).toThrow('ML_SERVICE_TOKEN: must have no spaces');
+  }
+});
+
+test('proxies that cannot be told from other addresses are refused', () => {
+  expect(() => readConfig({ TRUSTED_PROXIES: 'proxy.example' })).toThrow('TRUSTED_PROXIES: must be addresses');
+  expect(readConfig({ TRUSTED_PROXIES: 'loopback, 10.0.0.0/8' }).trustedProxies).toEqual(['loopback', '10.0.0.0/8']);
+});
+
 test('an address that would lose its password on the way to the alert service is refused, its query is kept', () => {
   for (const url of ['http://user:pw@app/alerts', 'http://:pw@app/alerts']) {
     expect(() => readConfig({ ALERT_WEBHOOK_URL: url })).toThrow('ALERT_WEBHOOK_URL: must have no user');

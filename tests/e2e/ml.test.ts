@@ -229,3 +229,21 @@ test('an ML service that is not there is said once a second in the log, and fram
   await Promise.all([encoder.close(), viewer.close()]);
   await router.stop();
 });
+
+test.each(['batch', 'single'])(
+  'the ML service sees who calls, in a %s request too: the service token, and never a user’s; without one, nobody',
+  async (protocol) => {
+    for (const token of ['a-service-token-of-the-tests', undefined]) {
+      await withMl(
+        () => ({ status: 200, body: {} }),
+        async ({ ml, router, token: userToken }) => {
+          const { encoder, streamId } = await openEncoder(router.wsUrl, userToken);
+          encoder.send(frameOf(encoder, streamId, jpeg));
+          await until('a frame arrives', () => ml.requests.length > 0);
+          expect(ml.requests[0]?.authorization).toBe(token && `Bearer ${token}`);
+        },
+        { ML_PROTOCOL: protocol, ...(token === undefined ? {} : { ML_SERVICE_TOKEN: token }) },
+      );
+    }
+  },
+);

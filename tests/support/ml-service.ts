@@ -7,6 +7,7 @@ import type { TestMessage } from './client.ts';
 export interface MlRequest {
   path: string;
   contentType: string;
+  authorization: string | undefined;
   body: TestMessage;
 }
 
@@ -28,7 +29,8 @@ export async function startTestMlService(answer: (request: MlRequest) => MlAnswe
     const bytes = Buffer.concat(chunks);
     const contentType = request.headers['content-type'] ?? '';
     const body = (contentType.includes('msgpack') ? decode(bytes) : JSON.parse(bytes.toString())) as TestMessage;
-    const taken: MlRequest = { path: request.url ?? '', contentType, body };
+    const { authorization } = request.headers;
+    const taken: MlRequest = { path: request.url ?? '', contentType, authorization, body };
     requests.push(taken);
     const reply = answer(taken);
     if (reply === 'hang') return;
