@@ -184,6 +184,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       process: processUse(),
     }),
     isReady: () => !draining,
+    degraded: () => (ml === undefined || ml.stats.breaker === 'closed' ? [] : ['ml']),
     pages: loadPages(new URL('src/dashboard/', PROJECT_FOLDER)),
     webSocketPaths: ['/streams/register', '/streams/subscribe'],
   });
@@ -218,6 +219,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       transport: createHttpTransport({
         url,
         token: settings.ML_SERVICE_TOKEN,
+        maxAgeMs: settings.ML_MAX_AGE_MS,
         protocol: settings.ML_PROTOCOL,
         batchSize: settings.ML_BATCH_SIZE,
         maxInFlight: settings.ML_MAX_IN_FLIGHT,

@@ -81,6 +81,7 @@ function feedSender(size: number): Sender {
   const http = createHttpTransport({
     url,
     token: undefined,
+    maxAgeMs: 1000,
     protocol: 'batch',
     batchSize: size,
     maxInFlight: MAX_IN_FLIGHT,

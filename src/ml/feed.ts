@@ -1,5 +1,6 @@
 import { OncePer } from '../router/once-per.ts';
 import type { After, Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
+import { Breaker, type BreakerState } from './breaker.ts';
 import { type SamplerOwner, StreamSampler } from './stream-sampler.ts';
 import type { MlTransport } from './transport.ts';
 
@@ -27,7 +28,11 @@ export interface MlStats {
   dropped: { replaced: number; stale: number; failed: number };
   alerts: { accepted: number; refused: number };
   inFlight: number;
+  breaker: BreakerState;
 }
+
+/** A service that fails five times in a row is left alone for a second, then asked again with one batch, and after up to half a minute. */
+const BREAKER_LIMITS = { failures: 5, pauseMs: 1_000, maxPauseMs: 30_000 };
 
 /**
  * Feeds an ML service: samples each stream, keeps its newest frame, and sends batches, the stream that waits longest
@@ -40,6 +45,8 @@ export class MlFeed implements FrameTap, SamplerOwner {
   readonly #failureLine = new OncePer(1000);
   readonly #refusalLine = new OncePer(1000);
   readonly #idle = new Set<() => void>();
+  readonly #breaker = new Breaker(BREAKER_LIMITS);
+  #cancelAgeTimer: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
   readonly stats: MlStats = {
@@ -50,6 +57,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
     dropped: { replaced: 0, stale: 0, failed: 0 },
     alerts: { accepted: 0, refused: 0 },
     inFlight: 0,
+    breaker: 'closed',
   };
 
   constructor(parts: MlFeedParts) {
@@ -73,6 +81,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
     if (replaced) this.stats.dropped.replaced += 1;
     if (sampler.slot.isAway) return;
     this.#ready.add(sampler);
+    this.#watchAge();
     // On the frame path: with all requests under way, or a batch that waits for more, there is nothing to do yet.
     const { transport, maxInFlight } = this.#parts;
     if (this.#cancelTimer !== undefined && this.#ready.size < transport.batchSize()) return;
@@ -87,6 +96,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTimer?.();
+    this.#cancelAgeTimer?.();
     this.#ready.clear();
     if (this.stats.inFlight > 0) await new Promise<void>((resolve) => this.#idle.add(resolve));
     await this.#parts.transport.close();
@@ -98,14 +108,33 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.#cancelTimer = undefined;
     this.#dropStale();
     while (this.#ready.size > 0 && this.stats.inFlight < this.#parts.maxInFlight) {
-      const waitedMs = this.#parts.clock.monotonicMs() - this.#oldestMs();
-      const waitMs = this.#parts.transport.batchSize() === 1 ? 0 : this.#parts.batchWaitMs - waitedMs;
-      if (this.#ready.size < this.#parts.transport.batchSize() && waitMs > 0) {
+      const waitMs = this.#waitMs();
+      if (waitMs === 0) void this.#sendBatch();
+      else if (waitMs === Number.POSITIVE_INFINITY) return;
+      else {
         this.#cancelTimer = this.#parts.after(waitMs, () => this.#pump());
         return;
       }
-      void this.#sendBatch();
     }
+  }
+
+  /** How long the next batch must wait, for more frames or for the service. Infinity: until the request under way has come back. */
+  #waitMs(): number {
+    const { clock, transport, batchWaitMs } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const forServiceMs = this.#breaker.waitMs(nowMs);
+    const isFull = this.#ready.size >= transport.batchSize();
+    const forFramesMs = isFull || transport.batchSize() === 1 ? 0 : batchWaitMs - (nowMs - this.#oldestMs());
+    return Math.max(0, forServiceMs, forFramesMs);
+  }
+
+  /** Frames that no request comes for are dropped when they are too old, and not only when the next one is sent. */
+  #watchAge(): void {
+    this.#cancelAgeTimer ??= this.#parts.after(this.#parts.maxAgeMs, () => {
+      this.#cancelAgeTimer = undefined;
+      this.#dropStale();
+      if (this.#ready.size > 0) this.#watchAge();
+    });
   }
 
   #oldestMs(): number {
@@ -130,15 +159,20 @@ export class MlFeed implements FrameTap, SamplerOwner {
       this.#ready.delete(sampler);
       samplers.push(sampler);
     }
+    this.#breaker.begin();
     this.stats.inFlight += 1;
     this.stats.requests += 1;
     this.stats.sent += samplers.length;
     try {
       const frames = samplers.map(({ slot }) => slot.send());
-      for (const alert of await this.#parts.transport.analyze(frames)) this.#deliver(alert);
+      const alerts = await this.#parts.transport.analyze(frames);
+      this.#breaker.succeeded();
+      for (const alert of alerts) this.#deliver(alert);
     } catch (error) {
+      this.#breaker.failed(this.#parts.clock.monotonicMs());
       this.#failed(error, samplers.length);
     }
+    this.stats.breaker = this.#breaker.state;
     this.stats.inFlight -= 1;
     for (const sampler of samplers) this.#back(sampler);
     if (this.stats.inFlight === 0) for (const resolve of this.#idle) resolve();

@@ -16,6 +16,8 @@ export interface HttpTransportParts {
   batchSize: number;
   maxInFlight: number;
   timeoutMs: number;
+  /** A frame older than this is worth no second attempt, ms. */
+  maxAgeMs: number;
 }
 
 /** Answers that mean "I do not know batches": no such path, not by POST, not this content type. */
@@ -47,7 +49,19 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   /** What the service is found to speak. Unknown until it has answered. */
   let spoken: 'batch' | 'single' | undefined = parts.protocol === 'auto' ? undefined : parts.protocol;
 
+  /** A kept-alive connection may be closed by the service in the very moment it is used again: that is tried once more, while the frames are fresh. */
   async function post(path: string, contentType: string, body: string | Uint8Array): Promise<Answer> {
+    const began = performance.now();
+    try {
+      return await postOnce(path, contentType, body);
+    } catch (error) {
+      const isRace = spoken !== undefined && isConnectionCut(error);
+      if (!isRace || performance.now() - began >= parts.maxAgeMs) throw error;
+      return postOnce(path, contentType, body);
+    }
+  }
+
+  async function postOnce(path: string, contentType: string, body: string | Uint8Array): Promise<Answer> {
     const response = await pool.request({
       method: 'POST',
       path: `${pathPrefix}${path}`,

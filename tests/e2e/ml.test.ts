@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { encode } from '@msgpack/msgpack';
 import { expect, test } from 'vitest';
 import { readWalk } from '../../src/demo/walk.ts';
@@ -247,3 +248,59 @@ test.each(['batch', 'single'])(
     }
   },
 );
+
+test('a connection that the ML service closes just when it is used again costs no frame', async () => {
+  // Answers the first request of each connection, and closes it when the second one comes.
+  const bodies: string[] = [];
+  const server = createTcpServer((socket) => {
+    let requests = 0;
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      if (!bytes.toString('latin1').startsWith('POST')) return;
+      requests += 1;
+      if (requests > 1) return void socket.destroy();
+      bodies.push('answered');
+      socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const env = {
+    ML_SERVICE_URL: `http://127.0.0.1:${port}`,
+    ML_PROTOCOL: 'batch',
+    ML_MAX_IN_FLIGHT: '1',
+    ML_FPS: '100',
+  };
+  const router = await startTestRouter({ env });
+  const { encoder, streamId } = await openEncoder(router.wsUrl, (await router.signUp()).token);
+  for (let frame = 1; frame <= 6; frame += 1) {
+    encoder.send(frameOf(encoder, streamId, jpeg));
+    await until('it is analysed', () => bodies.length >= frame);
+  }
+  await until('all are back', async () => (await router.stats())['ml'].inFlight === 0);
+  expect((await router.stats())['ml']).toMatchObject({ failedRequests: 0, dropped: { failed: 0 }, breaker: 'closed' });
+  await router.stop();
+  server.close();
+});
+
+test('while the ML service fails the router says so, and stays ready', async () => {
+  await withMl(
+    () => ({ status: 500 }),
+    async ({ router, token }) => {
+      const { encoder, streamId } = await openEncoder(router.wsUrl, token);
+      const ready = async () => {
+        const response = await fetch(`${router.httpUrl}/health/ready`);
+        return { status: response.status, ...((await response.json()) as object) };
+      };
+      expect(await ready()).toMatchObject({ status: 'ready', degraded: [] });
+      await until('it is noticed', async () => {
+        encoder.send(frameOf(encoder, streamId, jpeg));
+        return (await router.stats())['ml'].breaker !== 'closed';
+      });
+      const response = await fetch(`${router.httpUrl}/health/ready`);
+      expect(response.status).toBe(200);
+      expect(await response.json()).toEqual({ status: 'ready', degraded: ['ml'] });
+    },
+    { ML_FPS: '60', ML_BATCH_WAIT_MS: '0' },
+  );
+});

@@ -257,10 +257,12 @@ describe('a request that fails', () => {
     const world = new FeedWorld({ batchSize: 1 });
     for (let count = 0; count < 20; count += 1) {
       world.frame('door');
-      await world.service.open[0]?.fail('ECONNREFUSED');
+      // Now and then one gets through, so that the service is not left alone.
+      if (count % 4 === 3) await world.service.open[0]?.answer();
+      else await world.service.open[0]?.fail('ECONNREFUSED');
       world.time.advance(200);
     }
-    expect(world.logLines.map(({ facts }) => facts['times'])).toEqual([1, 5, 5, 5]);
+    expect(world.logLines.map(({ facts }) => facts['times'])).toEqual([1, 4, 4, 4]);
     expect(world.logLines[0]?.facts['reason']).toBe('ECONNREFUSED');
   });
 
@@ -384,4 +386,63 @@ describe('closing', () => {
     await world.feed.close();
     expect(world.service.isClosed).toBe(true);
   });
+});
+
+describe('a service that keeps failing', () => {
+  /** Fails whatever is asked, for `ms`, at 5 frames a second. Answers when it was asked. */
+  async function failFor(world: FeedWorld, ms: number): Promise<number[]> {
+    const first = world.service.requests.length;
+    const endMs = world.time.monotonicMs() + ms;
+    while (world.time.monotonicMs() < endMs) {
+      world.frame('door');
+      for (const request of world.service.open) await request.fail();
+      world.time.advance(50);
+      for (const request of world.service.open) await request.fail();
+    }
+    return world.service.requests.slice(first).map(({ atMs }) => atMs);
+  }
+
+  test('is left alone for ever longer, up to half a minute, and asked with one fresh frame each time', async () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    const asked = await failFor(world, 200_000);
+    const pauses = asked.slice(1).map((atMs, index) => atMs - (asked[index] ?? 0));
+    expect(pauses.slice(0, 4).every((pause) => pause < 1_000)).toBe(true);
+    for (const [index, pauseMs] of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].entries()) {
+      expect(pauses[4 + index]).toBeGreaterThanOrEqual(pauseMs);
+      expect(pauses[4 + index]).toBeLessThan(pauseMs + 500);
+    }
+    expect(world.feed.stats.breaker).toBe('open');
+  });
+
+  test('is served as ever once a probe got through, with the newest frame and none that waited', async () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    await failFor(world, 10_000);
+    const before = world.service.requests.length;
+    for (let tick = 0; tick < 200 && world.service.requests.length === before; tick += 1) {
+      world.frame('door');
+      world.time.advance(50);
+    }
+    const probe = world.service.requests.at(-1);
+    expect(probe?.frames).toHaveLength(1);
+    expect(world.service.requests).toHaveLength(before + 1);
+    await probe?.answer();
+    expect(world.feed.stats.breaker).toBe('closed');
+    const sent = world.service.requests.length;
+    for (let tick = 0; tick < 20; tick += 1) {
+      world.frame('door');
+      world.time.advance(200);
+      for (const request of world.service.open) await request.answer();
+    }
+    expect(world.service.requests.length - sent).toBeGreaterThanOrEqual(18);
+  });
+});
+
+test('a frame that no request comes for is dropped when it is too old, though nothing else happens any more', () => {
+  const world = new FeedWorld({ batchSize: 1, maxInFlight: 1, maxAgeMs: 1_000 });
+  world.frame('a');
+  world.frame('b');
+  expect(world.feed.stats.dropped.stale).toBe(0);
+  world.time.advance(2_000);
+  expect(world.feed.stats.dropped.stale).toBe(1);
+  expect(world.time.pendingTimers).toBe(0);
 });

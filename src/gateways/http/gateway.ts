@@ -10,6 +10,8 @@ export interface HttpGatewayParts {
   detailedStats: () => Record<string, unknown>;
   /** False from the moment the router drains. */
   isReady: () => boolean;
+  /** What does not work just now, though the router does. */
+  degraded: () => readonly string[];
   pages: ReadonlyMap<string, Page>;
   webSocketPaths: readonly string[];
 }
@@ -24,7 +26,8 @@ export function serveHttp(app: TemplatedApp, parts: HttpGatewayParts): void {
   get(app, '/health/live', (res) => replyJson(res, 200, { status: 'live' }));
   get(app, '/health/ready', (res) => {
     const ready = parts.isReady();
-    replyJson(res, ready ? 200 : 503, { status: ready ? 'ready' : 'draining' });
+    // Frames are routed all the same, so it is no reason to take the router out of service.
+    replyJson(res, ready ? 200 : 503, { status: ready ? 'ready' : 'draining', degraded: parts.degraded() });
   });
   get(app, '/stats', (res) => replyJson(res, 200, { ...parts.connectionStats(), ...parts.detailedStats() }));
   for (const [path, page] of parts.pages) get(app, path, (res) => reply(res, 200, page.body, page.headers));
