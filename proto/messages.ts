@@ -125,7 +125,10 @@ const alertSchema = z.object({
 });
 
 /** What an ML service answers: `type` may be missing there, since nothing but alerts comes from it. */
-export const reportedAlertSchema = alertSchema.omit({ type: true });
+export const reportedAlertSchema = alertSchema.omit({ type: true }).extend({
+  /** The service's own: an alert that comes again with it is the same one. */
+  id: optional(z.string().min(1).max(128)),
+});
 
 /** Every control message of a client. `video-frame` is not here: it is read in place, see `frame.ts`. */
 export const controlSchemas = {
@@ -148,7 +151,7 @@ export type SubscribeMessage = Given<z.infer<typeof subscribeSchema>>;
 type UnsubscribeMessage = z.infer<typeof unsubscribeSchema>;
 export type AckMessage = z.infer<typeof ackSchema>;
 export type AlertMessage = z.infer<typeof alertSchema>;
-export type ReportedAlert = z.infer<typeof reportedAlertSchema>;
+export type ReportedAlert = Given<z.infer<typeof reportedAlertSchema>>;
 export type AuthMessage = z.infer<typeof authSchema>;
 export type ControlMessage =
   | AuthMessage
@@ -171,6 +174,8 @@ export interface DeliveredAlert {
   message: string;
   metadata: Record<string, unknown>;
   timestamp: number;
+  /** The picture in which it was seen, where the router knows it. `ageMs`: from its arrival at the router to the alert. */
+  frame?: { seq: number; timestamp: number; ageMs: number };
 }
 
 /** Every control message a router sends. Times are ms since the epoch. */

@@ -23,6 +23,7 @@ import { Routes } from './gateways/http/routes.ts';
 import { createWebhook } from './gateways/webhook/webhook.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
 import { asLog } from './log.ts';
+import { createEvidenceRoom } from './ml/evidence.ts';
 import { MlFeed } from './ml/feed.ts';
 import { createHttpTransport } from './ml/http-transport.ts';
 import { PROJECT_FOLDER } from './project.ts';
@@ -110,6 +111,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
           after,
           random: Math.random,
         });
+  const evidence = createEvidenceRoom(config.EVIDENCE_MAX_BYTES);
   const ml = config.ML_SERVICE_URL === undefined ? undefined : createMlFeed(config, config.ML_SERVICE_URL, clock);
   const router = createRouter({
     publisher: {
@@ -136,6 +138,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     newResumeToken: () => randomBytes(16).toString('hex'),
     alertCooldownMs: config.ALERT_COOLDOWN_MS,
     alertSink: webhook,
+    evidence,
   });
 
   const webSockets = new WebSocketGateway(app, {
@@ -170,6 +173,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     router,
     doorkeeper,
     tickets,
+    evidence,
     access: config.STREAM_ACCESS,
   });
   let draining = false;
@@ -228,7 +232,10 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       clock: feedClock,
       log,
       after,
-      onAlert: (alert) => router.alerts.fromService(parseReportedAlert(alert)),
+      onAlert: (reported, frameOf) => {
+        const alert = parseReportedAlert(reported);
+        router.alerts.fromService(alert, frameOf(alert.streamId));
+      },
       fps: settings.ML_FPS,
       batchWaitMs: settings.ML_BATCH_WAIT_MS,
       maxInFlight: settings.ML_MAX_IN_FLIGHT,

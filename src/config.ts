@@ -83,6 +83,7 @@ const environment = z.object({
     .optional(),
   ALERT_WEBHOOK_SECRET: z.string().optional(),
   ALERT_COOLDOWN_MS: integer(0, 86_400_000, 0),
+  EVIDENCE_MAX_BYTES: integer(0, 16 * 1024 * MIB, 64 * MIB),
 });
 
 type Environment = z.infer<typeof environment>;

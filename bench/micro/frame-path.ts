@@ -90,6 +90,7 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, window, tapWants
     newResumeToken: () => '1',
     alertCooldownMs: 0,
     alertSink: undefined,
+    evidence: { keep: () => undefined, find: () => undefined },
   });
   const link = new EncoderLink(new Peer(PRINCIPAL, new CountingSocket(), from));
   router.streams.register(link, {

@@ -1,16 +1,16 @@
 import { OncePer } from '../router/once-per.ts';
-import type { After, Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
+import type { After, AnalysedFrame, Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
 import { type SamplerOwner, StreamSampler } from './stream-sampler.ts';
-import type { MlTransport } from './transport.ts';
+import type { MlTransport, SampledFrame } from './transport.ts';
 
 export interface MlFeedParts {
   transport: MlTransport;
   clock: Clock;
   log: Log;
   after: After;
-  /** Takes one alert as the service wrote it. Throws when it is refused. */
-  onAlert: (alert: unknown) => void;
+  /** Takes one alert as the service wrote it; `frameOf` answers the frame of a stream that it was asked about. Throws when it is refused. */
+  onAlert: (alert: unknown, frameOf: (streamId: string) => AnalysedFrame | undefined) => void;
   /** Frames per second and stream. */
   fps: number;
   batchWaitMs: number;
@@ -167,7 +167,8 @@ export class MlFeed implements FrameTap, SamplerOwner {
       const frames = samplers.map(({ slot }) => slot.send());
       const alerts = await this.#parts.transport.analyze(frames);
       this.#breaker.succeeded();
-      for (const alert of alerts) this.#deliver(alert);
+      const frameOf = (streamId: string) => analysedFrame(streamId, frames, samplers);
+      for (const alert of alerts) this.#deliver(alert, frameOf);
     } catch (error) {
       this.#breaker.failed(this.#parts.clock.monotonicMs());
       this.#failed(error, samplers.length);
@@ -186,9 +187,9 @@ export class MlFeed implements FrameTap, SamplerOwner {
     if (slot.isFull && !this.#closed && !hasEnded) this.#ready.add(sampler);
   }
 
-  #deliver(alert: unknown): void {
+  #deliver(alert: unknown, frameOf: (streamId: string) => AnalysedFrame | undefined): void {
     try {
-      this.#parts.onAlert(alert);
+      this.#parts.onAlert(alert, frameOf);
       this.stats.alerts.accepted += 1;
     } catch (error) {
       this.stats.alerts.refused += 1;
@@ -204,6 +205,19 @@ export class MlFeed implements FrameTap, SamplerOwner {
     if (times > 0)
       this.#parts.log('warn', { times, reason: reasonOf(error) }, 'ML request failed, its frames are dropped');
   }
+}
+
+/** Its memory stays as it is until the request is done with. */
+function analysedFrame(
+  streamId: string,
+  frames: readonly SampledFrame[],
+  samplers: readonly StreamSampler[],
+): AnalysedFrame | undefined {
+  const index = frames.findIndex((frame) => frame.streamId === streamId);
+  const [frame, sampler] = [frames[index], samplers[index]];
+  if (frame === undefined || sampler === undefined) return undefined;
+  const { seq, timestamp, data: jpeg } = frame;
+  return { seq, timestamp, jpeg, takenAtMs: sampler.slot.awayTakenAtMs };
 }
 
 function reasonOf(error: unknown): string {

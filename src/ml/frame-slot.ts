@@ -16,6 +16,8 @@ export class FrameSlot {
   #seq = 0;
   /** When the waiting frame came in, ms of the monotonic clock. */
   takenAtMs = 0;
+  /** Of the frame that is away. */
+  awayTakenAtMs = 0;
   /** When the first frame came in that it replaced, or the waiting one itself: a batch waits for the first, not the newest. */
   waitingSinceMs = 0;
   isFull = false;
@@ -45,6 +47,7 @@ export class FrameSlot {
     [this.#filling, this.#away] = [this.#away, this.#filling];
     this.isFull = false;
     this.isAway = true;
+    this.awayTakenAtMs = this.takenAtMs;
     const data = this.#away.subarray(0, this.#length);
     return { streamId: this.streamId, timestamp: this.#timestamp, seq: this.#seq, data };
   }

@@ -4,7 +4,8 @@ import type { AlertHistory } from './alert-history.ts';
 import type { Counters } from './counters.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Peer } from './peer.ts';
-import type { AlertSink, Clock } from './ports.ts';
+import type { AlertSink, AnalysedFrame, Clock, EvidenceRoom } from './ports.ts';
+import { RecentIds } from './recent-ids.ts';
 import type { EncoderLink, Stream } from './stream.ts';
 import type { Streams } from './streams.ts';
 
@@ -16,12 +17,17 @@ export interface AlertsParts {
   history: AlertHistory;
   /** Every accepted alert goes there, too. */
   sink: AlertSink | undefined;
+  evidence: EvidenceRoom;
 }
+
+/** Ids of alerts that the service gave them, remembered to know one that comes again. */
+const MAX_REPORTED_IDS = 10_000;
 
 /** Alerts on their way to the encoder of the stream and to every viewer that consumes alerts. */
 export class Alerts {
   readonly #streams: Streams;
   readonly #parts: AlertsParts;
+  readonly #reported = new RecentIds(MAX_REPORTED_IDS);
 
   constructor(streams: Streams, parts: AlertsParts) {
     this.#streams = streams;
@@ -46,19 +52,23 @@ export class Alerts {
   }
 
   /**
-   * An alert of the ML service.
+   * An alert of the ML service. One with an id that it had before was delivered already. `frame`: in which it was seen, where that is known.
    * @throws ProtocolError `ROUTING_ERROR` when there is no such stream.
    */
-  fromService(alert: ReportedAlert): void {
+  fromService(alert: ReportedAlert, frame?: AnalysedFrame): void {
     const stream = this.#streams.get(alert.streamId);
     if (stream === undefined) {
       this.#parts.counters.alertsRefused += 1;
       throw new ProtocolError(ErrorCode.routingError, `streamId: no stream ${alert.streamId}`);
     }
-    this.#deliver(stream, alert);
+    if (alert.id !== undefined && !this.#reported.add(`${stream.id} ${alert.id}`)) {
+      this.#parts.counters.alertsRepeated += 1;
+      return;
+    }
+    this.#deliver(stream, alert, frame);
   }
 
-  #deliver(stream: Stream, alert: ReportedAlert): void {
+  #deliver(stream: Stream, alert: ReportedAlert, frame?: AnalysedFrame): void {
     if (!stream.cooldown.admits(alert.severity, alert.message, this.#parts.clock.monotonicMs())) {
       this.#parts.counters.alertsSuppressed += 1;
       return;
@@ -71,13 +81,22 @@ export class Alerts {
       message: alert.message,
       metadata: alert.metadata ?? {},
       timestamp: alert.timestamp ?? this.#parts.clock.epochMs(),
+      ...(frame === undefined ? {} : { frame: this.#aboutFrame(frame) }),
     };
+    // Before anybody hears of the alert, and asks for its picture.
+    if (frame !== undefined) {
+      this.#parts.evidence.keep(message.id, { streamId: stream.id, ownerId: stream.ownerId, jpeg: frame.jpeg });
+    }
     const outgoing = new Outgoing(message);
     this.#parts.counters.alertsAccepted += 1;
     this.#parts.history.add(stream.ownerId, message.id, stream.id, outgoing);
     this.#parts.sink?.take(message);
     for (const { viewer, wish } of stream.audience.viewings) if (wish.wantsAlerts) this.#send(viewer.peer, outgoing);
     if (stream.encoder?.consumes.includes('alert')) this.#send(stream.encoder.peer, outgoing);
+  }
+
+  #aboutFrame({ seq, timestamp, takenAtMs }: AnalysedFrame): NonNullable<DeliveredAlert['frame']> {
+    return { seq, timestamp, ageMs: Math.round(this.#parts.clock.monotonicMs() - takenAtMs) };
   }
 
   #send(peer: Peer, outgoing: Outgoing): void {

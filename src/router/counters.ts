@@ -12,6 +12,8 @@ export class Counters {
   alertsRefused = 0;
   /** The same alert again, within the cooldown. */
   alertsSuppressed = 0;
+  /** The ML service reported them again. */
+  alertsRepeated = 0;
   /** One per alert and peer that consumes alerts: sent to it, or waiting for it. */
   alertsDelivered = 0;
   /** For peers that are about to be closed with 4508; they come back and ask for what they missed. */

@@ -60,6 +60,29 @@ export interface FrameTap {
   open(streamId: string, nowMs: number): StreamTap;
 }
 
+/** A frame that was analysed. `jpeg` is read during the call only. */
+export interface AnalysedFrame {
+  seq: number;
+  /** When the encoder captured it, ms since the epoch. */
+  timestamp: number;
+  /** When it came in, ms of the monotonic clock. */
+  takenAtMs: number;
+  jpeg: Uint8Array;
+}
+
+/** A picture that is kept because of an alert. */
+export interface Evidence {
+  streamId: string;
+  ownerId: string;
+  jpeg: Uint8Array;
+}
+
+/** Keeps the pictures of alerts, the newest ones. */
+export interface EvidenceRoom {
+  keep(alertId: string, evidence: Evidence): void;
+  find(alertId: string): Evidence | undefined;
+}
+
 /** Takes every alert that was accepted, for delivery elsewhere. Returns at once and throws nothing. */
 export interface AlertSink {
   take(alert: DeliveredAlert): void;

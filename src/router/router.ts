@@ -4,7 +4,7 @@ import { Alerts } from './alerts.ts';
 import { Counters } from './counters.ts';
 import { FramePath } from './frame-path.ts';
 import type { IngestLimits } from './ingest-limit.ts';
-import type { AlertSink, Clock, Defer, FrameTap, Log, Publisher, StreamOwners } from './ports.ts';
+import type { AlertSink, Clock, Defer, EvidenceRoom, FrameTap, Log, Publisher, StreamOwners } from './ports.ts';
 import { PublishLog } from './publish-log.ts';
 import { Streams } from './streams.ts';
 import { Viewers } from './viewers.ts';
@@ -27,6 +27,7 @@ export interface RouterParts {
   newResumeToken: () => string;
   alertCooldownMs: number;
   alertSink: AlertSink | undefined;
+  evidence: EvidenceRoom;
 }
 
 /** The whole domain, wired: streams, their viewers, the way of frames and the way of alerts. */

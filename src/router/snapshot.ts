@@ -51,6 +51,7 @@ export function trafficStats({ counters }: Router) {
       accepted: counters.alertsAccepted,
       refused: counters.alertsRefused,
       suppressed: counters.alertsSuppressed,
+      repeated: counters.alertsRepeated,
       delivered: counters.alertsDelivered,
       undelivered: counters.alertsUndelivered,
       replayed: counters.alertsReplayed,

@@ -30,6 +30,7 @@ async function startGateway(
     newResumeToken: () => '1',
     alertCooldownMs: 0,
     alertSink: undefined,
+    evidence: { keep: () => undefined, find: () => undefined },
   });
   const gateway = new WebSocketGateway(app, {
     router,

@@ -40,6 +40,7 @@ test('/stats has the original five fields at the top, and what became of frames 
     accepted: 0,
     refused: 0,
     suppressed: 0,
+    repeated: 0,
     delivered: 0,
     undelivered: 0,
     replayed: 0,

@@ -392,6 +392,7 @@ export class World {
       },
       alertCooldownMs,
       alertSink: { take: (alert) => void this.forwarded.push(alert.id) },
+      evidence: { keep: () => undefined, find: () => undefined },
     });
   }
 

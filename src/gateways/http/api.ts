@@ -1,7 +1,7 @@
 import { parseReportedAlert } from '../../../proto/codec.ts';
 import { ProtocolError } from '../../../proto/errors.ts';
 import { mayWatch, type StreamAccess } from '../../router/access.ts';
-import type { TicketOffice } from '../../router/ports.ts';
+import type { EvidenceRoom, TicketOffice } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { Doorkeeper, Session } from './doorkeeper.ts';
 import type { Exchange } from './exchange.ts';
@@ -11,6 +11,7 @@ export interface ApiParts {
   router: Router;
   doorkeeper: Doorkeeper;
   tickets: TicketOffice;
+  evidence: EvidenceRoom;
   access: StreamAccess;
 }
 
@@ -26,6 +27,9 @@ export function serveApi(routes: Routes, parts: ApiParts): void {
   });
   routes.add('/streams/:stream/snapshot.jpg', {
     GET: doorkeeper.withSession((exchange, session) => sendSnapshot(exchange, session, parts)),
+  });
+  routes.add('/api/alerts/:alert/frame.jpg', {
+    GET: doorkeeper.withSession((exchange, session) => sendEvidence(exchange, session, parts)),
   });
   routes.add('/api/users/:user/streams', {
     GET: doorkeeper.withSession(ofTheUser(parts, listStreams)),
@@ -57,6 +61,15 @@ function sendSnapshot(exchange: Exchange, { principal }: Session, { router, acce
     if (jpeg === undefined) notFound(exchange, 'The stream has had no frame yet');
     else exchange.bytes(200, jpeg, { 'content-type': 'image/jpeg' });
   }
+}
+
+function sendEvidence(exchange: Exchange, { principal }: Session, { router, access, evidence }: ApiParts): void {
+  const [alertId = ''] = exchange.parameters;
+  const found = evidence.find(alertId);
+  if (found === undefined) notFound(exchange, 'No picture of such an alert is kept');
+  else if (!mayWatch(access, principal.userId, found.ownerId)) {
+    forbidden(exchange, router, 'The alert is of another user’s stream');
+  } else exchange.bytes(200, found.jpeg, { 'content-type': 'image/jpeg' });
 }
 
 /** Paths that name a user: it must be the session's. */
