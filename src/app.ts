@@ -13,7 +13,7 @@ import { createSessionRows } from './auth/session-rows.ts';
 import { createSessions } from './auth/sessions.ts';
 import { createVideoStreamOwners } from './auth/stream-owners.ts';
 import { Tickets } from './auth/tickets.ts';
-import type { AuthConfig, Config } from './config.ts';
+import type { AuthConfig, Config, MlPlace } from './config.ts';
 import { clientAddressBehind } from './gateways/client-address.ts';
 import { serveApi } from './gateways/http/api.ts';
 import { Doorkeeper } from './gateways/http/doorkeeper.ts';
@@ -23,9 +23,9 @@ import { Routes } from './gateways/http/routes.ts';
 import { createWebhook } from './gateways/webhook/webhook.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
 import { asLog } from './log.ts';
+import { createTransport } from './ml/create-transport.ts';
 import { createEvidenceRoom } from './ml/evidence.ts';
 import { MlFeed } from './ml/feed.ts';
-import { createHttpTransport } from './ml/http-transport.ts';
 import { PROJECT_FOLDER } from './project.ts';
 import { noTap } from './router/no-tap.ts';
 import type { Clock } from './router/ports.ts';
@@ -112,7 +112,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
           random: Math.random,
         });
   const evidence = createEvidenceRoom(config.EVIDENCE_MAX_BYTES);
-  const ml = config.ML_SERVICE_URL === undefined ? undefined : createMlFeed(config, config.ML_SERVICE_URL, clock);
+  const ml = config.mlPlace === undefined ? undefined : await createMlFeed(config, config.mlPlace, clock);
   const router = createRouter({
     publisher: {
       publishFrame: (topic: string, frame: Encoded, encoding: Encoding) => {
@@ -218,17 +218,22 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     await atMost(CLOSE_DEADLINE_MS, Promise.all([pool.end(), recheckPool.end()]));
   }
 
-  function createMlFeed(settings: Config, url: string, feedClock: Clock): MlFeed {
-    return new MlFeed({
-      transport: createHttpTransport({
-        url,
-        token: settings.ML_SERVICE_TOKEN,
-        maxAgeMs: settings.ML_MAX_AGE_MS,
-        protocol: settings.ML_PROTOCOL,
-        batchSize: settings.ML_BATCH_SIZE,
-        maxInFlight: settings.ML_MAX_IN_FLIGHT,
-        timeoutMs: settings.ML_TIMEOUT_MS,
-      }),
+  async function createMlFeed(settings: Config, place: MlPlace, feedClock: Clock): Promise<MlFeed> {
+    const transport = await createTransport(place, {
+      token: settings.ML_SERVICE_TOKEN,
+      protocol: settings.ML_PROTOCOL,
+      batchSize: settings.ML_BATCH_SIZE,
+      maxInFlight: settings.ML_MAX_IN_FLIGHT,
+      maxAgeMs: settings.ML_MAX_AGE_MS,
+      timeoutMs: settings.ML_TIMEOUT_MS,
+      clock: feedClock,
+      log,
+      after,
+      random: Math.random,
+      onAlert: (alert) => feed.reported(alert),
+    });
+    const feed: MlFeed = new MlFeed({
+      transport,
       clock: feedClock,
       log,
       after,
@@ -241,6 +246,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       maxInFlight: settings.ML_MAX_IN_FLIGHT,
       maxAgeMs: settings.ML_MAX_AGE_MS,
     });
+    return feed;
   }
 
   function listen(host: string, port: number): Promise<us_listen_socket> {

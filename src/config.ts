@@ -66,6 +66,13 @@ const environment = z.object({
       error: 'must have no user and no query, they would not be sent',
     })
     .optional(),
+  ML_SERVICE_WS_URL: z
+    .url({ protocol: /^wss?$/, error: 'must be a URL that starts with ws:// or wss://' })
+    .refine((url) => !hasUser(url), { error: 'must have no user, it would not be sent' })
+    .optional(),
+  ML_REDIS_URL: z
+    .url({ protocol: /^rediss?$/, error: 'must be a URL that starts with redis:// or rediss://' })
+    .optional(),
   ML_SERVICE_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]+$/, { error: 'must have no spaces, and no characters beyond ASCII: it goes into a header' })
@@ -98,7 +105,13 @@ export interface AuthConfig {
   baseUrl: string;
 }
 
+/** Where frames are analysed. */
+export type MlPlace = { kind: 'http' | 'ws' | 'redis'; url: string };
+
 type Derived =
+  | 'ML_SERVICE_URL'
+  | 'ML_SERVICE_WS_URL'
+  | 'ML_REDIS_URL'
   | 'DATABASE_URL'
   | 'BETTER_AUTH_SECRET'
   | 'BETTER_AUTH_URL'
@@ -111,6 +124,7 @@ export type Config = Readonly<Omit<Environment, Derived>> & {
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly auth: AuthConfig | undefined;
+  readonly mlPlace: MlPlace | undefined;
 };
 
 /** What is wrong with the environment: every fault at once, one line each. */
@@ -134,9 +148,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (given['DATABASE_URL'] !== undefined && given['BETTER_AUTH_SECRET'] === undefined) {
     faults.push('BETTER_AUTH_SECRET: required with DATABASE_URL, the same as the web app has');
   }
+  const places = ['ML_SERVICE_URL', 'ML_SERVICE_WS_URL', 'ML_REDIS_URL'].filter((name) => given[name] !== undefined);
+  if (places.length > 1) faults.push(`${places.join(', ')}: only one of them, frames go to one place`);
   if (!result.success || faults.length > 0) throw new ConfigError(faults);
-  const { DATABASE_URL, BETTER_AUTH_SECRET, BETTER_AUTH_URL, HOST, ALLOWED_ORIGINS, TRUSTED_PROXIES, ...rest } =
+  const { DATABASE_URL, BETTER_AUTH_SECRET, BETTER_AUTH_URL, HOST, ALLOWED_ORIGINS, TRUSTED_PROXIES, ...others } =
     result.data;
+  const { ML_SERVICE_URL, ML_SERVICE_WS_URL, ML_REDIS_URL, ...rest } = others;
   const baseUrl = BETTER_AUTH_URL ?? 'http://localhost:3000';
   const auth =
     DATABASE_URL === undefined || BETTER_AUTH_SECRET === undefined
@@ -146,7 +163,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ...rest,
     allowedOrigins: ALLOWED_ORIGINS ?? [new URL(baseUrl).origin],
     trustedProxies: TRUSTED_PROXIES ?? [],
+    mlPlace: placeOf({ http: ML_SERVICE_URL, ws: ML_SERVICE_WS_URL, redis: ML_REDIS_URL }),
     host: HOST ?? (auth === undefined ? '127.0.0.1' : '0.0.0.0'),
     auth,
   });
+}
+
+function placeOf(urls: Readonly<Record<MlPlace['kind'], string | undefined>>): MlPlace | undefined {
+  for (const kind of ['http', 'ws', 'redis'] as const) {
+    const url = urls[kind];
+    if (url !== undefined) return { kind, url };
+  }
+  return undefined;
 }

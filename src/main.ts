@@ -35,7 +35,11 @@ async function main(): Promise<void> {
   }
   const world = await launchDemoWorld();
   const auth = { databaseUrl: world.databaseUrl, secret: world.secret, baseUrl: 'http://localhost:3000' };
-  const app = await startApp({ ...config, ML_SERVICE_URL: config.ML_SERVICE_URL ?? world.mlServiceUrl }, auth, logger);
+  const app = await startApp(
+    { ...config, mlPlace: config.mlPlace ?? { kind: 'http', url: world.mlServiceUrl } },
+    auth,
+    logger,
+  );
   exitOnSignal(app, world);
   const shownHost = reachable(config.host);
   void world.ended.then(() => {

@@ -126,6 +126,7 @@ class TimerClock extends SteppingClock {
 function ignore(): void {}
 
 class InstantTransport implements MlTransport {
+  readonly reconnects = false;
   readonly #noAlerts: Promise<unknown[]> = Promise.resolve([]);
 
   batchSize(): number {

@@ -95,6 +95,7 @@ function feedSender(size: number): Sender {
   let allBack = () => {};
 
   const transport: MlTransport = {
+    reconnects: false,
     batchSize: http.batchSize,
     async analyze(batch) {
       const answer = http.analyze(batch);

@@ -33,6 +33,8 @@ export interface MlStats {
 
 /** A service that fails five times in a row is left alone for a second, then asked again with one batch, and after up to half a minute. */
 const BREAKER_LIMITS = { failures: 5, pauseMs: 1_000, maxPauseMs: 30_000 };
+/** Where the transport pauses by itself: frames go on soon after it is back. */
+const SHORT_BREAKER_LIMITS = { failures: 5, pauseMs: 250, maxPauseMs: 1_000 };
 
 /**
  * Feeds an ML service: samples each stream, keeps its newest frame, and sends batches, the stream that waits longest
@@ -45,7 +47,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
   readonly #failureLine = new OncePer(1000);
   readonly #refusalLine = new OncePer(1000);
   readonly #idle = new Set<() => void>();
-  readonly #breaker = new Breaker(BREAKER_LIMITS);
+  readonly #breaker: Breaker;
   #cancelAgeTimer: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
@@ -62,6 +64,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
 
   constructor(parts: MlFeedParts) {
     this.#parts = parts;
+    this.#breaker = new Breaker(parts.transport.reconnects ? SHORT_BREAKER_LIMITS : BREAKER_LIMITS);
   }
 
   get fps(): number {
@@ -90,6 +93,11 @@ export class MlFeed implements FrameTap, SamplerOwner {
 
   ended(sampler: StreamSampler): void {
     this.#ready.delete(sampler);
+  }
+
+  /** An alert that answers no request: the service sent it when it liked. */
+  reported(alert: unknown): void {
+    this.#deliver(alert, () => undefined);
   }
 
   /** Takes no more frames, waits for the requests under way, and closes the transport. */

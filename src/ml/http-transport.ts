@@ -127,6 +127,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   }
 
   return {
+    reconnects: false,
     batchSize: () => (spoken === 'batch' ? parts.batchSize : 1),
     analyze(frames) {
       if (spoken === 'single') return analyzeEach(frames);

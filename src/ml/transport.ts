@@ -18,5 +18,7 @@ export interface MlTransport {
    * Rejects when the service failed; the frames are then lost, since fresher ones follow.
    */
   analyze(frames: readonly SampledFrame[]): Promise<unknown[]>;
+  /** It keeps a connection, and pauses by itself before it tries again. */
+  readonly reconnects: boolean;
   close(): Promise<void>;
 }

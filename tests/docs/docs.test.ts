@@ -67,6 +67,12 @@ test('a service token that no header could carry is refused', () => {
   }
 });
 
+test('frames go to one place: two addresses of ML services are a fault that is said', () => {
+  const both = { ML_SERVICE_URL: 'http://ml:8000', ML_REDIS_URL: 'redis://redis' };
+  expect(() => readConfig(both)).toThrow('ML_SERVICE_URL, ML_REDIS_URL: only one of them');
+  expect(readConfig({ ML_SERVICE_WS_URL: 'ws://ml:8765' }).mlPlace).toEqual({ kind: 'ws', url: 'ws://ml:8765' });
+});
+
 test('proxies that cannot be told from other addresses are refused', () => {
   expect(() => readConfig({ TRUSTED_PROXIES: 'proxy.example' })).toThrow('TRUSTED_PROXIES: must be addresses');
   expect(readConfig({ TRUSTED_PROXIES: 'loopback, 10.0.0.0/8' }).trustedProxies).toEqual(['loopback', '10.0.0.0/8']);

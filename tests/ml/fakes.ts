@@ -53,6 +53,7 @@ export interface FakeRequest {
 
 export class FakeService implements MlTransport {
   readonly requests: FakeRequest[] = [];
+  reconnects = false;
   isClosed = false;
   size: number;
   readonly #time: FakeTime;
@@ -116,6 +117,7 @@ export class FakeService implements MlTransport {
 
 export interface FeedOptions extends Partial<Omit<MlFeedParts, 'transport' | 'clock' | 'after'>> {
   batchSize?: number;
+  reconnects?: boolean;
 }
 
 /** A feed with the numbers of a router as it comes, and everything around it in the test's hands. */
@@ -128,8 +130,9 @@ export class FeedWorld {
   readonly #seqs = new Map<string, number>();
   readonly #taps = new Map<string, StreamTap>();
 
-  constructor({ batchSize = 16, ...parts }: FeedOptions = {}) {
+  constructor({ batchSize = 16, reconnects = false, ...parts }: FeedOptions = {}) {
     this.service = new FakeService(this.time, batchSize);
+    this.service.reconnects = reconnects;
     this.feed = new MlFeed({
       transport: this.service,
       clock: this.time,

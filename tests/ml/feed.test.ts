@@ -446,3 +446,21 @@ test('a frame that no request comes for is dropped when it is too old, though no
   expect(world.feed.stats.dropped.stale).toBe(1);
   expect(world.time.pendingTimers).toBe(0);
 });
+
+test('over a transport that pauses by itself frames go on a second after it is back, not half a minute', async () => {
+  const world = new FeedWorld({ batchSize: 1, reconnects: true });
+  const endMs = 60_000;
+  while (world.time.monotonicMs() < endMs) {
+    world.frame('door');
+    for (const request of world.service.open) await request.fail('not connected');
+    world.time.advance(50);
+  }
+  const { length } = world.service.requests;
+  for (let waited = 0; waited < 1_500; waited += 50) {
+    world.frame('door');
+    for (const request of world.service.open) await request.answer();
+    world.time.advance(50);
+  }
+  expect(world.service.requests.length).toBeGreaterThan(length);
+  expect(world.feed.stats.breaker).toBe('closed');
+});

@@ -1,0 +1,164 @@
+import { decode } from '@msgpack/msgpack';
+import { checkWellFormed, skipValue } from '../../proto/msgpack-scan.ts';
+import { OncePer } from '../router/once-per.ts';
+import type { Clock, Log } from '../router/ports.ts';
+import { BatchEncoders } from './batch-encoders.ts';
+import { addressOf, messageOf, RedisLink } from './redis-link.ts';
+import type { MlTransport, SampledFrame } from './transport.ts';
+
+export interface RedisTransportParts {
+  /** `redis://` or `rediss://`, with credentials and a database number where they are needed. */
+  url: string;
+  batchSize: number;
+  /** How long Redis may take to answer a batch. */
+  timeoutMs: number;
+  log: Log;
+  clock: Clock;
+  /** Takes one alert as the service wrote it. Throws when it is refused. */
+  onAlert: (alert: unknown) => void;
+  /** `binary`: MessagePack. `json`: the original contract, base64. */
+  form: 'binary' | 'json';
+}
+
+const FRAMES_CHANNEL = 'video-frames';
+const ALERTS_CHANNEL = 'ml-alerts';
+/** Alerts are small; a larger message is a broken service. */
+const MAX_ALERT_MESSAGE_BYTES = 4 * 1024 * 1024;
+/** Four megabytes of nothing would otherwise be two million refusals in one turn of the event loop. */
+const MAX_ALERTS_PER_MESSAGE = 1000;
+const MAX_KEPT_ENCODERS = 4;
+
+const utf8 = new TextDecoder();
+
+/**
+ * The ML service behind Redis: each frame is PUBLISHed to `video-frames`, alerts come at any time on `ml-alerts`.
+ *
+ * `binary`: one MessagePack map `{streamId,timestamp,seq,data}` a frame. `json`: `{streamId,frame,timestamp}`, base64. An alert
+ * message is JSON or MessagePack: one alert, a list, or `{alerts:[…]}`. While Redis is away frames are dropped, never queued.
+ */
+export function createRedisTransport(parts: RedisTransportParts): MlTransport {
+  const address = addressOf(parts.url);
+  const encoders = new BatchEncoders(MAX_KEPT_ENCODERS);
+  const reader = new AlertReader(parts);
+  const take = (message: Buffer) => reader.take(message);
+  const frameLink = new RedisLink({ ...parts, address, name: FRAMES_CHANNEL, prepare: async () => undefined });
+  const alertLink = new RedisLink({
+    ...parts,
+    address,
+    name: ALERTS_CHANNEL,
+    // With the same listener again it costs nothing: the library subscribes once.
+    prepare: (client) => client.subscribe(ALERTS_CHANNEL, take, true),
+  });
+
+  return {
+    reconnects: true,
+    batchSize: () => parts.batchSize,
+    async analyze(frames) {
+      await frameLink.ask(async (client) => {
+        const batch = parts.form === 'json' ? jsonBatch(frames) : binaryBatch(encoders, frames);
+        await Promise.all(batch.messages.map((message) => client.publish(FRAMES_CHANNEL, message)));
+        // All answered, so all were read: only then may the memory be written again.
+        batch.release();
+      });
+      return [];
+    },
+    async close() {
+      frameLink.close();
+      alertLink.close();
+    },
+  };
+}
+
+interface Batch {
+  messages: (string | Buffer)[];
+  release(): void;
+}
+
+function jsonBatch(frames: readonly SampledFrame[]): Batch {
+  const messages = frames.map(({ streamId, timestamp, data }) => {
+    const frame = Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64');
+    return JSON.stringify({ streamId, frame, timestamp });
+  });
+  return { messages, release: () => undefined };
+}
+
+/** Encodes `{frames:[…]}` and publishes its elements: a frame's map lies in there as it is. */
+function binaryBatch(encoders: BatchEncoders, frames: readonly SampledFrame[]): Batch {
+  const { bytes, release } = encoders.encode(frames);
+  const listAt = skipValue(bytes, 1);
+  let start = listAt + listHeadBytes(frames.length);
+  const messages = frames.map(() => {
+    const end = skipValue(bytes, start);
+    const message = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
+    start = end;
+    return message;
+  });
+  return { messages, release };
+}
+
+function listHeadBytes(length: number): number {
+  if (length < 16) return 1;
+  return length < 65_536 ? 3 : 5;
+}
+
+/** Takes alert messages apart. Throws nothing, whatever they hold: the library would lose its place in the stream. */
+class AlertReader {
+  readonly #parts: RedisTransportParts;
+  readonly #messageLine = new OncePer(1000);
+  readonly #alertLine = new OncePer(1000);
+
+  constructor(parts: RedisTransportParts) {
+    this.#parts = parts;
+  }
+
+  take(message: Buffer): void {
+    let alerts: unknown[];
+    try {
+      alerts = alertsOf(message);
+    } catch (error) {
+      this.#say(this.#messageLine, { bytes: message.length, reason: messageOf(error) }, 'alert message refused');
+      return;
+    }
+    for (const alert of alerts) this.#deliver(alert);
+  }
+
+  #deliver(alert: unknown): void {
+    try {
+      this.#parts.onAlert(alert);
+    } catch (error) {
+      this.#say(this.#alertLine, { reason: messageOf(error) }, 'alert of the ML service refused');
+    }
+  }
+
+  #say(line: OncePer, facts: Record<string, unknown>, message: string): void {
+    const times = line.due(this.#parts.clock.monotonicMs());
+    if (times > 0) this.#parts.log('warn', { channel: ALERTS_CHANNEL, times, ...facts }, message);
+  }
+}
+
+function alertsOf(message: Buffer): unknown[] {
+  if (message.length > MAX_ALERT_MESSAGE_BYTES) throw new Error(`over ${MAX_ALERT_MESSAGE_BYTES} bytes`);
+  const value = parseMessage(message);
+  if (typeof value !== 'object' || value === null) throw new Error('neither an alert, nor a list, nor {alerts:[…]}');
+  if (!Array.isArray(value) && !('alerts' in value)) return [value];
+  const alerts = Array.isArray(value) ? value : value.alerts;
+  if (!Array.isArray(alerts)) throw new Error('`alerts` must be a list');
+  if (alerts.length > MAX_ALERTS_PER_MESSAGE) throw new Error(`over ${MAX_ALERTS_PER_MESSAGE} alerts`);
+  return alerts;
+}
+
+function parseMessage(message: Buffer): unknown {
+  const type = message[0] ?? 0;
+  // The heads of MessagePack's maps and lists; no JSON text begins with one of them.
+  const isMsgpack = (type >= 0x80 && type <= 0x9f) || (type >= 0xdc && type <= 0xdf);
+  if (!isMsgpack) {
+    try {
+      return JSON.parse(utf8.decode(message));
+    } catch {
+      // The parser's own reason quotes the message, which is not ours to print.
+      throw new Error('neither JSON nor MessagePack');
+    }
+  }
+  checkWellFormed(message);
+  return decode(message);
+}
