@@ -1,5 +1,6 @@
 import { DecodeError, decode, Encoder } from '@msgpack/msgpack';
 import type * as z from 'zod';
+import { ANOMALY_TYPE, alertFieldsOf } from './anomaly.ts';
 import { ErrorCode, invalid, ProtocolError } from './errors.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
 import {
@@ -46,12 +47,12 @@ export function decodeControl(bytes: Uint8Array, encoding: Encoding): ControlMes
 }
 
 /**
- * Checks one alert as an ML service reports it, already parsed.
+ * Checks one alert as an ML service reports it, already parsed: also one in the older words, `anomaly_detected`.
  * @throws ProtocolError `INVALID_MESSAGE`, naming the field.
  */
 export function parseReportedAlert(value: unknown): ReportedAlert {
   if (!isMap(value)) throw invalid('alert: must be a map');
-  return validated(reportedAlertSchema, value);
+  return validated(reportedAlertSchema, value['type'] === ANOMALY_TYPE ? alertFieldsOf(value) : value);
 }
 
 /** Writes one control message of the router. */
