@@ -1,7 +1,7 @@
-import { decode } from '@msgpack/msgpack';
-import { checkWellFormed, skipValue } from '../../proto/msgpack-scan.ts';
+import { skipValue } from '../../proto/msgpack-scan.ts';
 import { OncePer } from '../router/once-per.ts';
 import type { Clock, Log } from '../router/ports.ts';
+import { alertsInMessage, MAX_ALERTS_PER_MESSAGE } from './alert-message.ts';
 import { BatchEncoders } from './batch-encoders.ts';
 import { addressOf, messageOf, RedisLink } from './redis-link.ts';
 import type { MlTransport, SampledFrame } from './transport.ts';
@@ -24,11 +24,7 @@ const FRAMES_CHANNEL = 'video-frames';
 const ALERTS_CHANNEL = 'ml-alerts';
 /** Alerts are small; a larger message is a broken service. */
 const MAX_ALERT_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** Four megabytes of nothing would otherwise be two million refusals in one turn of the event loop. */
-const MAX_ALERTS_PER_MESSAGE = 1000;
 const MAX_KEPT_ENCODERS = 4;
-
-const utf8 = new TextDecoder();
 
 /**
  * The ML service behind Redis: each frame is PUBLISHed to `video-frames`, alerts come at any time on `ml-alerts`.
@@ -112,14 +108,13 @@ class AlertReader {
   }
 
   take(message: Buffer): void {
-    let alerts: unknown[];
     try {
-      alerts = alertsOf(message);
+      const alerts = alertsOf(message);
+      for (const alert of alerts.slice(0, MAX_ALERTS_PER_MESSAGE)) this.#deliver(alert);
+      if (alerts.length > MAX_ALERTS_PER_MESSAGE) throw new Error(`more than ${MAX_ALERTS_PER_MESSAGE} alerts at once`);
     } catch (error) {
       this.#say(this.#messageLine, { bytes: message.length, reason: messageOf(error) }, 'alert message refused');
-      return;
     }
-    for (const alert of alerts) this.#deliver(alert);
   }
 
   #deliver(alert: unknown): void {
@@ -136,29 +131,7 @@ class AlertReader {
   }
 }
 
-function alertsOf(message: Buffer): unknown[] {
+function alertsOf(message: Buffer): readonly unknown[] {
   if (message.length > MAX_ALERT_MESSAGE_BYTES) throw new Error(`over ${MAX_ALERT_MESSAGE_BYTES} bytes`);
-  const value = parseMessage(message);
-  if (typeof value !== 'object' || value === null) throw new Error('neither an alert, nor a list, nor {alerts:[…]}');
-  if (!Array.isArray(value) && !('alerts' in value)) return [value];
-  const alerts = Array.isArray(value) ? value : value.alerts;
-  if (!Array.isArray(alerts)) throw new Error('`alerts` must be a list');
-  if (alerts.length > MAX_ALERTS_PER_MESSAGE) throw new Error(`over ${MAX_ALERTS_PER_MESSAGE} alerts`);
-  return alerts;
-}
-
-function parseMessage(message: Buffer): unknown {
-  const type = message[0] ?? 0;
-  // The heads of MessagePack's maps and lists; no JSON text begins with one of them.
-  const isMsgpack = (type >= 0x80 && type <= 0x9f) || (type >= 0xdc && type <= 0xdf);
-  if (!isMsgpack) {
-    try {
-      return JSON.parse(utf8.decode(message));
-    } catch {
-      // The parser's own reason quotes the message, which is not ours to print.
-      throw new Error('neither JSON nor MessagePack');
-    }
-  }
-  checkWellFormed(message);
-  return decode(message);
+  return alertsInMessage(message);
 }

@@ -1,8 +1,7 @@
-import { decode } from '@msgpack/msgpack';
 import WebSocket from 'ws';
-import { checkWellFormed } from '../../proto/msgpack-scan.ts';
 import { OncePer } from '../router/once-per.ts';
 import type { After, Clock, Log } from '../router/ports.ts';
+import { alertsInMessage, MAX_ALERTS_PER_MESSAGE } from './alert-message.ts';
 import { BatchEncoders } from './batch-encoders.ts';
 import type { MlTransport, SampledFrame } from './transport.ts';
 
@@ -34,12 +33,9 @@ const MAX_SILENT_PINGS = 2;
 const CLOSE_TIMEOUT_MS = 800;
 /** Alerts are small; a larger message is a broken service. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** 4 MiB can hold a million empty alerts, and each costs a validation. */
-const MAX_ALERTS_PER_MESSAGE = 1000;
 /** With more than this in user memory nothing is added, whoever calls. A batch of 16 large frames is some 3 MB. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 const KEPT_ENCODERS = 4;
-const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * The ML service over one WebSocket that we open and keep open, again and again with growing delays when it is lost.
@@ -103,7 +99,7 @@ class WsTransport implements MlTransport {
   #connect(): void {
     this.#connection = new Connection(this.#parts, {
       opened: () => this.#parts.log('info', { service: this.#service }, 'connected to the ML service'),
-      message: (data, isBinary) => this.#received(data, isBinary),
+      message: (data) => this.#received(data),
       ended: (reason, heldMs) => this.#ended(reason, heldMs),
     });
   }
@@ -119,9 +115,9 @@ class WsTransport implements MlTransport {
     this.#warn(this.#failureLine, { reason, retryMs: Math.round(retryMs) }, message);
   }
 
-  #received(data: Uint8Array, isBinary: boolean): void {
+  #received(data: Uint8Array): void {
     try {
-      const alerts = alertsIn(parse(data, isBinary));
+      const alerts = alertsInMessage(data);
       for (const alert of alerts.slice(0, MAX_ALERTS_PER_MESSAGE)) this.#deliver(alert);
       if (alerts.length > MAX_ALERTS_PER_MESSAGE) throw new Error(`more than ${MAX_ALERTS_PER_MESSAGE} alerts at once`);
     } catch (error) {
@@ -145,7 +141,7 @@ class WsTransport implements MlTransport {
 
 interface ConnectionEvents {
   opened: () => void;
-  message: (data: Uint8Array, isBinary: boolean) => void;
+  message: (data: Uint8Array) => void;
   /** Exactly once. `heldMs`: for how long it was open; undefined when it never was. */
   ended: (reason: string, heldMs: number | undefined) => void;
 }
@@ -183,10 +179,10 @@ class Connection {
       events.opened();
     });
     socket.on('ping', alive).on('pong', alive);
-    socket.on('message', (data, isBinary) => {
+    socket.on('message', (data) => {
       alive();
       // Always one buffer, as nothing else was asked for.
-      if (Buffer.isBuffer(data)) events.message(data, isBinary);
+      if (Buffer.isBuffer(data)) events.message(data);
     });
     socket.on('error', (error) => {
       this.#reason ??= reasonOf(error);
@@ -257,41 +253,6 @@ class Connection {
 function originalMessage({ streamId, data, timestamp }: SampledFrame): string {
   const frame = Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64');
   return JSON.stringify({ streamId, frame, timestamp });
-}
-
-/** Binary that starts with `{` or `[` is JSON, as Python's orjson writes it: no map or list of MessagePack does. */
-function parse(data: Uint8Array, isBinary: boolean): unknown {
-  if (isBinary && data[0] !== 0x7b && data[0] !== 0x5b) {
-    checkWellFormed(data);
-    return decode(data);
-  }
-  try {
-    return JSON.parse(utf8.decode(data));
-  } catch {
-    // The error would quote the message, and the message may quote our token.
-    throw new Error('a text must be JSON');
-  }
-}
-
-/** The alerts of one message: an alert, a list, `{alerts:[…]}` or `{alert}`. `{status:"ok"}` and its like hold none. */
-function alertsIn(body: unknown): readonly unknown[] {
-  if (Array.isArray(body)) return body.flatMap((item) => (isMap(item) ? alertOf(item) : [item]));
-  if (!isMap(body)) throw new Error('neither a map nor a list');
-  const { alerts } = body;
-  if (!alerts) return alertOf(body);
-  if (!Array.isArray(alerts)) throw new Error('`alerts` must be a list');
-  return alerts;
-}
-
-/** What looks like an alert, if only a little, is one: whoever gets it says what it lacks. */
-function alertOf(map: Record<string, unknown>): unknown[] {
-  if (map['alert']) return [map['alert']];
-  const isAlert = map['type'] === 'alert' || 'severity' in map || ('streamId' in map && !('status' in map));
-  return isAlert ? [map] : [];
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function reasonOf(error: unknown): string {
