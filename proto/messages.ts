@@ -128,6 +128,8 @@ const alertSchema = z.object({
 export const reportedAlertSchema = alertSchema.omit({ type: true }).extend({
   /** The service's own: an alert that comes again with it is the same one. */
   id: optional(z.string().min(1).max(128)),
+  /** Number of the frame in which it was seen, as it was sent to the service. */
+  seq: optional(z.int().min(1)),
 });
 
 /** Every control message of a client. `video-frame` is not here: it is read in place, see `frame.ts`. */

@@ -174,6 +174,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     doorkeeper,
     tickets,
     evidence,
+    frameOf: (alert) => ml?.find(alert),
     access: config.STREAM_ACCESS,
   });
   let draining = false;
@@ -239,7 +240,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       after,
       onAlert: (reported, frameOf) => {
         const alert = parseReportedAlert(reported);
-        router.alerts.fromService(alert, frameOf(alert.streamId));
+        router.alerts.fromService(alert, frameOf(alert));
       },
       fps: settings.ML_FPS,
       batchWaitMs: settings.ML_BATCH_WAIT_MS,

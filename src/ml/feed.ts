@@ -1,16 +1,19 @@
 import { OncePer } from '../router/once-per.ts';
 import type { After, AnalysedFrame, Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
+import { type FrameHint, RecentFrames } from './recent-frames.ts';
 import { type SamplerOwner, StreamSampler } from './stream-sampler.ts';
 import type { MlTransport, SampledFrame } from './transport.ts';
+
+export type FrameOf = (hint: FrameHint) => AnalysedFrame | undefined;
 
 export interface MlFeedParts {
   transport: MlTransport;
   clock: Clock;
   log: Log;
   after: After;
-  /** Takes one alert as the service wrote it; `frameOf` answers the frame of a stream that it was asked about. Throws when it is refused. */
-  onAlert: (alert: unknown, frameOf: (streamId: string) => AnalysedFrame | undefined) => void;
+  /** Takes one alert as the service wrote it; `frameOf` answers the frame it was seen in, where that is known. Throws when it is refused. */
+  onAlert: (alert: unknown, frameOf: FrameOf) => void;
   /** Frames per second and stream. */
   fps: number;
   batchWaitMs: number;
@@ -36,6 +39,9 @@ const BREAKER_LIMITS = { failures: 5, pauseMs: 1_000, maxPauseMs: 30_000 };
 /** Where the transport pauses by itself: frames go on soon after it is back. */
 const SHORT_BREAKER_LIMITS = { failures: 5, pauseMs: 250, maxPauseMs: 1_000 };
 
+/** Three seconds of 5 fps of a hundred streams, 34 KB a frame. */
+const RECENT_FRAMES_BYTES = 64 * 1024 * 1024;
+
 /**
  * Feeds an ML service: samples each stream, keeps its newest frame, and sends batches, the stream that waits longest
  * first. The queue is one frame per stream, whatever the service does. Times come from the injected clock.
@@ -48,6 +54,8 @@ export class MlFeed implements FrameTap, SamplerOwner {
   readonly #refusalLine = new OncePer(1000);
   readonly #idle = new Set<() => void>();
   readonly #breaker: Breaker;
+  /** Where answers name no request. */
+  readonly #recent: RecentFrames | undefined;
   #cancelAgeTimer: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
@@ -64,6 +72,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
 
   constructor(parts: MlFeedParts) {
     this.#parts = parts;
+    this.#recent = parts.transport.reconnects ? new RecentFrames(RECENT_FRAMES_BYTES) : undefined;
     this.#breaker = new Breaker(parts.transport.reconnects ? SHORT_BREAKER_LIMITS : BREAKER_LIMITS);
   }
 
@@ -97,7 +106,12 @@ export class MlFeed implements FrameTap, SamplerOwner {
 
   /** An alert that answers no request: the service sent it when it liked. */
   reported(alert: unknown): void {
-    this.#deliver(alert, () => undefined);
+    this.#deliver(alert, (hint) => this.find(hint));
+  }
+
+  /** The frame that an alert speaks of which comes another way. Undefined where answers come with the request: nothing is kept then. */
+  find(hint: FrameHint): AnalysedFrame | undefined {
+    return this.#recent?.find(hint);
   }
 
   /** Takes no more frames, waits for the requests under way, and closes the transport. */
@@ -173,9 +187,12 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.stats.sent += samplers.length;
     try {
       const frames = samplers.map(({ slot }) => slot.send());
+      if (this.#recent !== undefined) {
+        for (const { streamId } of frames) this.#remember(streamId, analysedFrame(streamId, frames, samplers));
+      }
       const alerts = await this.#parts.transport.analyze(frames);
       this.#breaker.succeeded();
-      const frameOf = (streamId: string) => analysedFrame(streamId, frames, samplers);
+      const frameOf = ({ streamId }: FrameHint) => analysedFrame(streamId, frames, samplers);
       for (const alert of alerts) this.#deliver(alert, frameOf);
     } catch (error) {
       this.#breaker.failed(this.#parts.clock.monotonicMs());
@@ -195,7 +212,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
     if (slot.isFull && !this.#closed && !hasEnded) this.#ready.add(sampler);
   }
 
-  #deliver(alert: unknown, frameOf: (streamId: string) => AnalysedFrame | undefined): void {
+  #deliver(alert: unknown, frameOf: FrameOf): void {
     try {
       this.#parts.onAlert(alert, frameOf);
       this.stats.alerts.accepted += 1;
@@ -204,6 +221,10 @@ export class MlFeed implements FrameTap, SamplerOwner {
       const times = this.#refusalLine.due(this.#parts.clock.monotonicMs());
       if (times > 0) this.#parts.log('warn', { times, reason: reasonOf(error) }, 'alert of the ML service refused');
     }
+  }
+
+  #remember(streamId: string, frame: AnalysedFrame | undefined): void {
+    if (frame !== undefined) this.#recent?.keep(streamId, frame);
   }
 
   #failed(error: unknown, frames: number): void {

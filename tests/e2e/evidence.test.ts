@@ -42,7 +42,11 @@ async function world(env: Record<string, string> = {}) {
 }
 
 test('the picture of an alert is the one that was analysed, bit for bit, also when the answer comes 3 s and many frames later', async () => {
-  const { ml, encoder, streamId, viewer, get } = await world({ ML_MAX_IN_FLIGHT: '1', STREAM_MAX_FPS: '10000' });
+  const { ml, encoder, streamId, viewer, get } = await world({
+    ML_MAX_IN_FLIGHT: '1',
+    STREAM_MAX_FPS: '100000',
+    STREAM_MAX_BYTES_PER_SECOND: '10000000000',
+  });
   encoder.send(frameOf(encoder, streamId, walk[0] as Buffer, { timestamp: 1729943200123 }));
   await until('the frame is at the service', () => ml.requests.length === 1);
   const sentAtMs = performance.now();

@@ -16,15 +16,21 @@ const jpeg = readWalk()[0] as Buffer;
 interface Service {
   env: Record<string, string>;
   pictures: Buffer[];
+  /** Number of the first picture. */
+  firstSeq: () => number;
   /** `alert` reaches the router with the next frame, or at once. */
   alert: (alert: object) => void;
 }
 
 async function overHttp(): Promise<Service> {
   const pictures: Buffer[] = [];
+  let firstSeq = 0;
   let waiting: object[] = [];
   const service = await startTestMlService(({ body }) => {
-    for (const frame of body['frames'] as TestMessage[]) pictures.push(Buffer.from(frame['data']));
+    for (const frame of body['frames'] as TestMessage[]) {
+      firstSeq ||= frame['seq'];
+      pictures.push(Buffer.from(frame['data']));
+    }
     const alerts = waiting;
     waiting = [];
     return { status: 200, body: { alerts } };
@@ -33,19 +39,24 @@ async function overHttp(): Promise<Service> {
   return {
     env: { ML_SERVICE_URL: service.url, ML_PROTOCOL: 'batch' },
     pictures,
+    firstSeq: () => firstSeq,
     alert: (alert) => void waiting.push(alert),
   };
 }
 
 async function overWebSocket(): Promise<Service> {
   const pictures: Buffer[] = [];
+  let firstSeq = 0;
   let router: WebSocket | undefined;
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', maxPayload: 64 * 1024 * 1024 });
   server.on('connection', (socket) => {
     router = socket;
     socket.on('message', (data: Buffer) => {
       const { frames } = decode(data) as { frames: TestMessage[] };
-      for (const frame of frames) pictures.push(Buffer.from(frame['data']));
+      for (const frame of frames) {
+        firstSeq ||= frame['seq'];
+        pictures.push(Buffer.from(frame['data']));
+      }
     });
   });
   onTestFinished(() => {
@@ -58,6 +69,7 @@ async function overWebSocket(): Promise<Service> {
   return {
     env: { ML_SERVICE_WS_URL: `ws://127.0.0.1:${address.port}`, ML_PROTOCOL: 'batch' },
     pictures,
+    firstSeq: () => firstSeq,
     alert: (alert) => router?.send(JSON.stringify(alert)),
   };
 }
@@ -66,13 +78,16 @@ async function overRedis(): Promise<Service> {
   const redis = await makePrivateRedis();
   await redis.start();
   const pictures: Buffer[] = [];
+  let firstSeq = 0;
   const reader = createClient({ url: redis.url }).on('error', () => undefined);
   const writer = createClient({ url: redis.url }).on('error', () => undefined);
   await Promise.all([reader.connect(), writer.connect()]);
   await reader.subscribe(
     'video-frames',
     (message: Buffer) => {
-      pictures.push(Buffer.from((decode(message) as TestMessage)['data']));
+      const frame = decode(message) as TestMessage;
+      firstSeq ||= frame['seq'];
+      pictures.push(Buffer.from(frame['data']));
     },
     true,
   );
@@ -84,6 +99,7 @@ async function overRedis(): Promise<Service> {
   return {
     env: { ML_REDIS_URL: redis.url },
     pictures,
+    firstSeq: () => firstSeq,
     alert: (alert) => void writer.publish('ml-alerts', Buffer.from(encode(alert))),
   };
 }
@@ -112,13 +128,22 @@ describe.each(ways)('an ML service over $name', ({ start }) => {
     expect(service.pictures[0]?.equals(jpeg)).toBe(true);
 
     service.alert({ streamId: 'nobody-s', severity: 'high', message: 'Lost' });
-    service.alert({ streamId, severity: 'high', message: 'Person' });
+    service.alert({ streamId, severity: 'high', message: 'Person', seq: service.firstSeq() });
     await sendUntil('both are judged', async () => {
       const { alerts } = (await router.stats())['ml'];
       return alerts.accepted === 1 && alerts.refused === 1;
     });
     for (const client of [viewer, encoder]) {
-      expect(await client.next('alert')).toMatchObject({ streamId, severity: 'high', message: 'Person' });
+      const alert = await client.next('alert');
+      expect(alert).toMatchObject({
+        streamId,
+        severity: 'high',
+        message: 'Person',
+        frame: { seq: expect.any(Number) },
+      });
+      const url = `${router.httpUrl}/api/alerts/${alert['id']}/frame.jpg`;
+      const served = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+      expect(Buffer.from(await served.arrayBuffer()).equals(jpeg)).toBe(true);
     }
   });
 });

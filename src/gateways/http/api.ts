@@ -1,7 +1,8 @@
 import { parseReportedAlert } from '../../../proto/codec.ts';
 import { ProtocolError } from '../../../proto/errors.ts';
+import type { ReportedAlert } from '../../../proto/messages.ts';
 import { mayWatch, type StreamAccess } from '../../router/access.ts';
-import type { EvidenceRoom, TicketOffice } from '../../router/ports.ts';
+import type { AnalysedFrame, EvidenceRoom, TicketOffice } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { Doorkeeper, Session } from './doorkeeper.ts';
 import type { Exchange } from './exchange.ts';
@@ -12,6 +13,8 @@ export interface ApiParts {
   doorkeeper: Doorkeeper;
   tickets: TicketOffice;
   evidence: EvidenceRoom;
+  /** The frame that a reported alert speaks of, where it is still there. */
+  frameOf: (alert: ReportedAlert) => AnalysedFrame | undefined;
   access: StreamAccess;
 }
 
@@ -104,7 +107,7 @@ function deleteStreams(exchange: Exchange, userId: string, { router }: ApiParts)
 }
 
 /** Alerts of the ML service, one or a list. Each is judged by itself. */
-async function takeAlerts(exchange: Exchange, { router }: ApiParts): Promise<void> {
+async function takeAlerts(exchange: Exchange, { router, frameOf }: ApiParts): Promise<void> {
   const body = await exchange.body(MAX_ALERTS_BYTES);
   if (body === undefined) return;
   const alerts = listIn(body);
@@ -114,7 +117,8 @@ async function takeAlerts(exchange: Exchange, { router }: ApiParts): Promise<voi
   const refused: { index: number; code: string; message: string }[] = [];
   for (const [index, alert] of alerts.entries()) {
     try {
-      router.alerts.fromService(parseReportedAlert(alert));
+      const reported = parseReportedAlert(alert);
+      router.alerts.fromService(reported, frameOf(reported));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       refused.push({ index, code: error.code, message: error.message });
