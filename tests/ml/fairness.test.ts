@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { type FakeRequest, FeedWorld, seqOf, streamIds } from './fakes.ts';
+
+const STREAMS = 50;
+const CAMERA_FPS = 10;
+const SERVICE_FPS = 20;
+const SECONDS = 600;
+const STEP_MS = 10;
+const MAX_AGE_MS = 1_000;
+
+/** A service that analyses frame after frame, each in its time, and answers a batch when it is done with it. */
+class SlowService {
+  readonly #world: FeedWorld;
+  #freeAtMs = 0;
+  #taken = 0;
+  readonly #due: { atMs: number; request: FakeRequest }[] = [];
+
+  constructor(world: FeedWorld) {
+    this.#world = world;
+  }
+
+  async step(): Promise<void> {
+    const nowMs = this.#world.time.monotonicMs();
+    for (; this.#taken < this.#world.service.requests.length; this.#taken += 1) {
+      const request = this.#world.service.request(this.#taken);
+      this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (request.frames.length * 1_000) / SERVICE_FPS;
+      this.#due.push({ atMs: this.#freeAtMs, request });
+    }
+    while (this.#due[0] !== undefined && this.#due[0].atMs <= nowMs) await this.#due.shift()?.request.answer();
+  }
+}
+
+test.each([1, 4, 16])(
+  '50 cameras of 10 fps at a service that does 20: each gets its share, and no frame that is sent is old, in batches of %d',
+  async (batchSize) => {
+    const world = new FeedWorld({ batchSize, maxAgeMs: MAX_AGE_MS });
+    const service = new SlowService(world);
+    const ids = streamIds(STREAMS);
+    const offeredAtMs = new Map<string, number>();
+    const seqs = new Map<string, number>();
+    for (let nowMs = 0; nowMs < SECONDS * 1_000; nowMs += STEP_MS) {
+      for (const [index, id] of ids.entries()) {
+        // Each in a phase of its own.
+        if ((nowMs + index * 20) % (1_000 / CAMERA_FPS) !== 0) continue;
+        const seq = (seqs.get(id) ?? 0) + 1;
+        seqs.set(id, seq);
+        offeredAtMs.set(`${id} ${seq}`, nowMs);
+        world.frame(id);
+      }
+      await service.step();
+      world.time.advance(STEP_MS);
+    }
+    const counts = new Map(ids.map((id) => [id, 0]));
+    for (const { atMs, frames } of world.service.requests) {
+      for (const frame of frames) {
+        const offeredMs = offeredAtMs.get(`${frame.streamId} ${seqOf(frame)}`) ?? Number.NEGATIVE_INFINITY;
+        expect(atMs - offeredMs).toBeLessThanOrEqual(MAX_AGE_MS);
+        counts.set(frame.streamId, (counts.get(frame.streamId) ?? 0) + 1);
+      }
+    }
+    const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    const share = total / STREAMS;
+    // The service is kept busy, and nobody is served at another's expense.
+    expect(total).toBeGreaterThan(0.95 * SERVICE_FPS * SECONDS);
+    for (const count of counts.values()) {
+      expect(count).toBeGreaterThanOrEqual(0.9 * share);
+      expect(count).toBeLessThanOrEqual(1.1 * share);
+    }
+  },
+);
