@@ -76,6 +76,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     sessions: createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log }),
     maxAgeMs: config.SESSION_CACHE_MS,
     clock,
+    log,
   });
   const tickets = new Tickets(clock);
   const liveSessions = new LiveSessions({

@@ -59,12 +59,14 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     if (underWay >= MAX_UNDER_WAY) return { kind: 'unavailable' };
     underWay += 1;
     underWayOf.set(address, ofAddress + 1);
-    const verification = await sessions.verify(token);
-    underWay -= 1;
-    const left = (underWayOf.get(address) ?? 1) - 1;
-    if (left > 0) underWayOf.set(address, left);
-    else underWayOf.delete(address);
-    return verification;
+    try {
+      return await sessions.verify(token);
+    } finally {
+      underWay -= 1;
+      const left = (underWayOf.get(address) ?? 1) - 1;
+      if (left > 0) underWayOf.set(address, left);
+      else underWayOf.delete(address);
+    }
   }
 
   return {

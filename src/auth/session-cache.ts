@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Clock, SessionVerifier, Verification } from '../router/ports.ts';
+import { OncePer } from '../router/once-per.ts';
+import type { Clock, Log, SessionVerifier, Verification } from '../router/ports.ts';
 
 export interface SessionCacheParts {
   sessions: SessionVerifier;
   /** How long a good session is taken on trust, ms. 0: only look-ups under way are shared. */
   maxAgeMs: number;
   clock: Clock;
+  log: Log;
 }
 
 /** Sessions that are looked up once for many connections. */
@@ -31,9 +33,10 @@ const MAX_REFUSED_AGE_MS = 1_000;
  * reconnects asks as often as there are sessions, not connections. That the database did not answer is never remembered. Keys are hashes, so that
  * no token lies in memory longer than its connection needs it.
  */
-export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts): CachedSessions {
+export function cacheSessions({ sessions, maxAgeMs, clock, log }: SessionCacheParts): CachedSessions {
   let lookUps = 0;
   const underWay = new Set<string>();
+  const failureLine = new OncePer(1000);
   const cache = new LRUCache<string, Answer, string>({
     max: MAX_ENTRIES,
     ttl: Math.max(1, maxAgeMs),
@@ -73,8 +76,10 @@ export function cacheSessions({ sessions, maxAgeMs, clock }: SessionCacheParts):
     async verify(token) {
       try {
         return (await cache.fetch(keyOf(token), { context: token })) ?? { kind: 'unavailable' };
-      } catch {
-        // The database did not answer, or so many are asked for that this one had to go.
+      } catch (error) {
+        // So many are asked for that this one had to go, or what nobody foresaw; that the database did not answer is said where it is asked.
+        const times = error instanceof Unavailable ? 0 : failureLine.due(clock.monotonicMs());
+        if (times > 0) log('error', { err: error, times }, 'a session could not be looked up');
         return { kind: 'unavailable' };
       }
     },

@@ -13,6 +13,7 @@ function world() {
   const clock = { epochMs: () => nowMs, monotonicMs: () => nowMs };
   const lookedUp: string[] = [];
   const sessions = cacheSessions({
+    log: () => undefined,
     sessions: {
       async verify(token): Promise<Verification> {
         lookedUp.push(token);

@@ -7,9 +7,11 @@ function setUp(answer: () => Verification, maxAgeMs = 30_000) {
   let nowMs = 1_000_000;
   let lookUps = 0;
   const clock = { epochMs: () => nowMs, monotonicMs: () => nowMs };
+  const lines: string[] = [];
   const cache = cacheSessions({
     maxAgeMs,
     clock,
+    log: (level, _facts, message) => void lines.push(`${level}: ${message}`),
     sessions: {
       async verify() {
         lookUps += 1;
@@ -21,6 +23,7 @@ function setUp(answer: () => Verification, maxAgeMs = 30_000) {
   return {
     cache,
     clock,
+    lines,
     lookUps: () => lookUps,
     pass: (ms: number) => {
       nowMs += ms;
@@ -91,4 +94,18 @@ test('with a cache time of 0 the next connection asks anew', async () => {
   pass(2);
   await cache.verify('token');
   expect(lookUps()).toBe(2);
+});
+
+test('what nobody foresaw is a line in the log, and an answer to try again', async () => {
+  const { cache, lines } = setUp(() => {
+    throw new TypeError('a fault of ours');
+  });
+  expect(await cache.verify('token')).toEqual({ kind: 'unavailable' });
+  expect(lines).toEqual(['error: a session could not be looked up']);
+});
+
+test('that the database is away is said where it is asked, and not once more', async () => {
+  const { cache, lines } = setUp(() => ({ kind: 'unavailable' }));
+  expect(await cache.verify('token')).toEqual({ kind: 'unavailable' });
+  expect(lines).toEqual([]);
 });

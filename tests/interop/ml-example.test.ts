@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { encode } from '@msgpack/msgpack';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { readWalk } from '../../src/demo/walk.ts';
 import { PROJECT_FOLDER } from '../../src/project.ts';
 import { frameOf, openEncoder, openViewer, TestClient, type TestMessage } from '../support/client.ts';
+import { freePort } from '../support/free-port.ts';
 import { startTestRouter, type TestRouter } from '../support/router.ts';
 import { hasTool } from '../support/tools.ts';
 
@@ -62,15 +61,6 @@ async function isAnswered(port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await once(probe.listen(0, '127.0.0.1'), 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 /** Shows the walk to a stream's camera, round and round, until the first alert has reached the stream's viewer. */
