@@ -33,6 +33,9 @@ export const MAX_ALERT_TEXT_LENGTH = 4_096;
  */
 export const MAX_METADATA_DEPTH = 32;
 
+/** Largest `metadata` of a registration, as JSON, in UTF-16 code units: it is kept for as long as the stream lives. */
+export const MAX_STREAM_METADATA_LENGTH = 16 * 1024;
+
 /**
  * Largest control message, and most that a `video-frame` may carry beside its `data`, in bytes. Decoded values take up to
  * thirty times the space of their bytes (`[[],[],…`), so 16 MiB of them would cost half a gigabyte of heap.

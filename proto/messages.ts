@@ -3,6 +3,7 @@ import type { ErrorCode } from './errors.ts';
 import {
   ALL_STREAMS,
   MAX_ALERT_TEXT_LENGTH,
+  MAX_STREAM_METADATA_LENGTH,
   MAX_SUBSCRIPTIONS,
   MAX_TOKEN_LENGTH,
   MAX_WINDOW_FRAMES,
@@ -54,13 +55,18 @@ const token = z.string().min(1).max(MAX_TOKEN_LENGTH);
 /** The first message of a connection that was opened without credentials; later it renews what a connection may. */
 const authSchema = z.object({ type: z.literal('auth'), token });
 
+const streamMetadata = metadataSchema.refine(
+  (metadata) => JSON.stringify(metadata).length <= MAX_STREAM_METADATA_LENGTH,
+  `must have at most ${MAX_STREAM_METADATA_LENGTH} characters as JSON`,
+);
+
 const registerSchema = z.object({
   type: z.literal('register'),
   clientType: z.literal('mobile'),
   streamId: optional(streamId),
   produces: channels,
   consumes: channels,
-  metadata: optional(metadataSchema),
+  metadata: optional(streamMetadata),
   understands,
   /** From the `success` of an earlier registration: which stream to go on with. */
   resumeToken: optional(z.string().min(1).max(256)),

@@ -247,6 +247,9 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       batchWaitMs: settings.ML_BATCH_WAIT_MS,
       maxInFlight: settings.ML_MAX_IN_FLIGHT,
       maxAgeMs: settings.ML_MAX_AGE_MS,
+      priorityField: settings.ML_PRIORITY_FIELD,
+      // Without the token nobody may post alerts.
+      keepsRecent: settings.ML_SERVICE_TOKEN !== undefined,
     });
     return feed;
   }

@@ -84,6 +84,7 @@ const environment = z.object({
   ML_MAX_IN_FLIGHT: integer(1, 256, 4),
   ML_MAX_AGE_MS: integer(1, 60_000, 1000),
   ML_TIMEOUT_MS: integer(1, 600_000, 5000),
+  ML_PRIORITY_FIELD: z.string().max(128).optional(),
 
   ALERT_WEBHOOK_URL: httpUrl()
     .refine((url) => !hasUser(url), { error: 'must have no user, it would not be sent' })

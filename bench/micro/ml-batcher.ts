@@ -89,7 +89,11 @@ function feedOf(streamCount: number): FeedScene {
     onAlert: () => undefined,
   });
   const nowMs = clock.monotonicMs();
-  return { feed, clock, taps: Array.from({ length: streamCount }, (_, index) => feed.open(`stream_${index}`, nowMs)) };
+  return {
+    feed,
+    clock,
+    taps: Array.from({ length: streamCount }, (_, index) => feed.open({ id: `stream_${index}`, metadata: {} }, nowMs)),
+  };
 }
 
 function counted(streamCount: number): string {

@@ -131,7 +131,7 @@ function feedSender(size: number): Sender {
 
   function offer(streamId: string): void {
     const nowMs = clock.monotonicMs();
-    const tap = taps.get(streamId) ?? feed.open(streamId, nowMs);
+    const tap = taps.get(streamId) ?? feed.open({ id: streamId, metadata: {} }, nowMs);
     taps.set(streamId, tap);
     if (!tap.wants(nowMs)) throw new Error('the sampler refused a frame');
     seq += 1;

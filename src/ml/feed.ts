@@ -1,6 +1,7 @@
 import { OncePer } from '../router/once-per.ts';
-import type { After, AnalysedFrame, Clock, FrameTap, Log, StreamTap } from '../router/ports.ts';
+import type { After, AnalysedFrame, Clock, FrameTap, Log, StreamTap, TappedStream } from '../router/ports.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
+import { ReadyQueue } from './ready-queue.ts';
 import { type FrameHint, RecentFrames } from './recent-frames.ts';
 import { type SamplerOwner, StreamSampler } from './stream-sampler.ts';
 import type { MlTransport, SampledFrame } from './transport.ts';
@@ -19,6 +20,10 @@ export interface MlFeedParts {
   batchWaitMs: number;
   maxInFlight: number;
   maxAgeMs: number;
+  /** See `SamplerParts`. */
+  priorityField?: string | undefined;
+  /** Keep the frames that went out lately, for alerts that come another way than with the answer. */
+  keepsRecent?: boolean;
 }
 
 /** What the ML path did since the start; `/stats` shows it under `ml`. */
@@ -48,13 +53,12 @@ const RECENT_FRAMES_BYTES = 64 * 1024 * 1024;
  */
 export class MlFeed implements FrameTap, SamplerOwner {
   readonly #parts: MlFeedParts;
-  /** Those whose frame may go now, the longest waiting first. */
-  readonly #ready = new Set<StreamSampler>();
+  readonly #ready: ReadyQueue;
   readonly #failureLine = new OncePer(1000);
   readonly #refusalLine = new OncePer(1000);
   readonly #idle = new Set<() => void>();
   readonly #breaker: Breaker;
-  /** Where answers name no request. */
+  /** Where answers name no request, or alerts may come by `POST /alerts`. */
   readonly #recent: RecentFrames | undefined;
   #cancelAgeTimer: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -72,7 +76,8 @@ export class MlFeed implements FrameTap, SamplerOwner {
 
   constructor(parts: MlFeedParts) {
     this.#parts = parts;
-    this.#recent = parts.transport.reconnects ? new RecentFrames(RECENT_FRAMES_BYTES) : undefined;
+    this.#ready = new ReadyQueue(parts.priorityField !== undefined);
+    this.#recent = parts.transport.reconnects || parts.keepsRecent ? new RecentFrames(RECENT_FRAMES_BYTES) : undefined;
     this.#breaker = new Breaker(parts.transport.reconnects ? SHORT_BREAKER_LIMITS : BREAKER_LIMITS);
   }
 
@@ -84,8 +89,9 @@ export class MlFeed implements FrameTap, SamplerOwner {
     return this.#closed;
   }
 
-  open(streamId: string, nowMs: number): StreamTap {
-    return new StreamSampler(streamId, this.#parts.fps, nowMs, this);
+  open(stream: TappedStream, nowMs: number): StreamTap {
+    const { fps, priorityField } = this.#parts;
+    return new StreamSampler(stream, nowMs, { fps, priorityField, owner: this });
   }
 
   taken(sampler: StreamSampler, replaced: boolean): void {
@@ -109,7 +115,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.#deliver(alert, (hint) => this.find(hint));
   }
 
-  /** The frame that an alert speaks of which comes another way. Undefined where answers come with the request: nothing is kept then. */
+  /** The frame that an alert speaks of which comes another way. Undefined where none are kept. */
   find(hint: FrameHint): AnalysedFrame | undefined {
     return this.#recent?.find(hint);
   }
@@ -146,7 +152,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
     const nowMs = clock.monotonicMs();
     const forServiceMs = this.#breaker.waitMs(nowMs);
     const isFull = this.#ready.size >= transport.batchSize();
-    const forFramesMs = isFull || transport.batchSize() === 1 ? 0 : batchWaitMs - (nowMs - this.#oldestMs());
+    const forFramesMs = isFull || transport.batchSize() === 1 ? 0 : batchWaitMs - (nowMs - this.#ready.oldestMs);
     return Math.max(0, forServiceMs, forFramesMs);
   }
 
@@ -159,28 +165,14 @@ export class MlFeed implements FrameTap, SamplerOwner {
     });
   }
 
-  #oldestMs(): number {
-    const [first] = this.#ready;
-    return first?.slot.waitingSinceMs ?? 0;
-  }
-
   #dropStale(): void {
-    const oldestAllowedMs = this.#parts.clock.monotonicMs() - this.#parts.maxAgeMs;
-    for (const sampler of this.#ready) {
-      if (sampler.slot.takenAtMs >= oldestAllowedMs) continue;
-      sampler.slot.isFull = false;
-      this.#ready.delete(sampler);
-      this.stats.dropped.stale += 1;
-    }
+    this.stats.dropped.stale += this.#ready.dropOlderThan(this.#parts.clock.monotonicMs() - this.#parts.maxAgeMs);
   }
 
   async #sendBatch(): Promise<void> {
-    const samplers: StreamSampler[] = [];
-    for (const sampler of this.#ready) {
-      if (samplers.length >= this.#parts.transport.batchSize()) break;
-      this.#ready.delete(sampler);
-      samplers.push(sampler);
-    }
+    const nowMs = this.#parts.clock.monotonicMs();
+    const samplers = this.#ready.take(this.#parts.transport.batchSize(), nowMs);
+    for (const sampler of samplers) sampler.servedAtMs = nowMs;
     this.#breaker.begin();
     this.stats.inFlight += 1;
     this.stats.requests += 1;

@@ -1,4 +1,4 @@
-import type { StreamTap } from '../router/ports.ts';
+import type { StreamTap, TappedStream } from '../router/ports.ts';
 import { TokenBucket } from '../router/token-bucket.ts';
 import { FrameSlot } from './frame-slot.ts';
 
@@ -8,6 +8,10 @@ import { FrameSlot } from './frame-slot.ts';
  */
 const SAMPLING_BURST = 1.5;
 
+/** What a stream may ask for: nobody can have all of the service, or is never served. */
+const MIN_WEIGHT = 0.1;
+const MAX_WEIGHT = 10;
+
 /** Whom a sampler tells. */
 export interface SamplerOwner {
   readonly isClosed: boolean;
@@ -16,30 +20,55 @@ export interface SamplerOwner {
   ended(sampler: StreamSampler): void;
 }
 
+export interface SamplerParts {
+  fps: number;
+  /** The field of a stream's metadata that says how often it is served where there is not enough for all; undefined: all alike. */
+  priorityField: string | undefined;
+  owner: SamplerOwner;
+}
+
 /** Takes so many frames a second of one stream aside, and keeps the newest of them. */
 export class StreamSampler implements StreamTap {
   readonly slot: FrameSlot;
   hasEnded = false;
+  /** When a frame of it was last sent, or it began; ms of the monotonic clock. */
+  servedAtMs: number;
+  readonly #stream: TappedStream;
+  readonly #parts: SamplerParts;
   readonly #bucket: TokenBucket;
-  readonly #owner: SamplerOwner;
 
-  constructor(streamId: string, fps: number, nowMs: number, owner: SamplerOwner) {
-    this.slot = new FrameSlot(streamId);
-    this.#bucket = new TokenBucket(fps, SAMPLING_BURST, nowMs);
-    this.#owner = owner;
+  constructor(stream: TappedStream, nowMs: number, parts: SamplerParts) {
+    this.slot = new FrameSlot(stream.id);
+    this.servedAtMs = nowMs;
+    this.#stream = stream;
+    this.#parts = parts;
+    this.#bucket = new TokenBucket(parts.fps, SAMPLING_BURST, nowMs);
+  }
+
+  /** How long it has not been served, ms, times its weight. */
+  urgency(nowMs: number): number {
+    return (nowMs - this.servedAtMs) * this.#weight();
   }
 
   wants(nowMs: number): boolean {
-    return !this.#owner.isClosed && this.#bucket.has(1, nowMs);
+    return !this.#parts.owner.isClosed && this.#bucket.has(1, nowMs);
   }
 
   take(jpeg: Uint8Array, timestamp: number, seq: number, nowMs: number): void {
     this.#bucket.take(1);
-    this.#owner.taken(this, this.slot.put(jpeg, timestamp, seq, nowMs));
+    this.#parts.owner.taken(this, this.slot.put(jpeg, timestamp, seq, nowMs));
   }
 
   close(): void {
     this.hasEnded = true;
-    this.#owner.ended(this);
+    this.#parts.owner.ended(this);
+  }
+
+  /** Looked up each time: an encoder that registers again may say something else. */
+  #weight(): number {
+    const { priorityField } = this.#parts;
+    const given = priorityField === undefined ? undefined : this.#stream.metadata[priorityField];
+    if (typeof given !== 'number' || Number.isNaN(given)) return 1;
+    return Math.min(MAX_WEIGHT, Math.max(MIN_WEIGHT, given));
   }
 }

@@ -53,11 +53,18 @@ export interface StreamTap {
   close(): void;
 }
 
+/** What a tap knows of its stream. */
+export interface TappedStream {
+  readonly id: string;
+  /** As its encoder registered it last. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
 /** Where frames are taken aside, each stream by its own tap: the frame path need not look it up. */
 export interface FrameTap {
   /** Frames a second that it takes of each stream; 0 for none. */
   readonly fps: number;
-  open(streamId: string, nowMs: number): StreamTap;
+  open(stream: TappedStream, nowMs: number): StreamTap;
 }
 
 /** A frame that was analysed. `jpeg` is read during the call only. */

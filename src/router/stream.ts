@@ -31,6 +31,7 @@ export interface StreamParts extends AudienceParts {
 export interface StreamOrigin {
   id: string;
   ownerId: string;
+  metadata: Readonly<Record<string, unknown>>;
   /** Unique among all streams that ever were. */
   key: number;
   resumeToken: string;
@@ -49,6 +50,8 @@ export class Stream {
   readonly resumeToken: string;
   /** At most one `RATE_LIMITED` a second. */
   readonly rateNotice = new OncePer(1000);
+  /** What its encoder says of it: device name, resolution and the like. */
+  metadata: Readonly<Record<string, unknown>>;
   status: StreamStatus = 'online';
   /** Undefined while the encoder is away and its grace runs. */
   encoder: EncoderLink | undefined;
@@ -64,9 +67,10 @@ export class Stream {
     this.id = origin.id;
     this.ownerId = origin.ownerId;
     this.resumeToken = origin.resumeToken;
+    this.metadata = origin.metadata;
     this.cooldown = new Cooldown(parts.alertCooldownMs);
     this.limit = new IngestLimit(parts.limits, nowMs);
-    this.tap = parts.tap.open(origin.id, nowMs);
+    this.tap = parts.tap.open(this, nowMs);
     this.audience = new Audience(origin.key, this.newest, parts);
   }
 }

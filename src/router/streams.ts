@@ -68,10 +68,8 @@ export class Streams {
       throw invalid(`streamId: this connection already registered ${link.stream.id}; one connection, one stream`);
     }
     const existing = this.#streams.get(streamId);
-    const stream =
-      existing === undefined
-        ? this.#open(streamId, link, message.streamId !== undefined)
-        : this.#rebind(existing, link);
+    const stream = existing === undefined ? this.#open(streamId, link, message) : this.#rebind(existing, link);
+    stream.metadata = message.metadata ?? stream.metadata;
     link.produces = message.produces ?? ['video-frame'];
     link.consumes = message.consumes ?? [];
     link.peer.learns(message.understands);
@@ -149,9 +147,9 @@ export class Streams {
     if (owner.userId !== undefined && owner.userId !== userId) throw notTheirs(streamId);
   }
 
-  #open(streamId: string, link: EncoderLink, isNamed: boolean): Stream {
+  #open(streamId: string, link: EncoderLink, { streamId: named, metadata = {} }: RegisterMessage): Stream {
     const { principal } = link.peer;
-    if (isNamed) this.#checkOwner(streamId, principal.userId);
+    if (named !== undefined) this.#checkOwner(streamId, principal.userId);
     const count = this.#countOfUser.get(principal.userId) ?? 0;
     if (count >= this.#parts.maxStreamsPerUser) {
       this.#parts.counters.streamsRefused += 1;
@@ -162,7 +160,7 @@ export class Streams {
     this.#lastKey += 1;
     const nowMs = this.#parts.clock.monotonicMs();
     const resumeToken = this.#parts.newResumeToken();
-    const origin = { id: streamId, ownerId: principal.userId, key: this.#lastKey, resumeToken };
+    const origin = { id: streamId, ownerId: principal.userId, metadata, key: this.#lastKey, resumeToken };
     const stream = new Stream(origin, nowMs, this.#parts);
     this.#streams.set(streamId, stream);
     this.#byResumeToken.set(resumeToken, stream);

@@ -30,6 +30,50 @@ class SlowService {
   }
 }
 
+test('a camera of weight 3 is analysed three times as often as one of weight 1, and none is forgotten', async () => {
+  const world = new FeedWorld({ batchSize: 4, maxAgeMs: MAX_AGE_MS, priorityField: 'priority' });
+  const service = new SlowService(world);
+  const ids = streamIds(STREAMS);
+  const weightOf = (index: number) => (index % 5 === 0 ? 3 : index % 5 === 1 ? 0.5 : 1);
+  for (const [index, id] of ids.entries()) world.metadata.set(id, { priority: weightOf(index) });
+  for (let nowMs = 0; nowMs < SECONDS * 1_000; nowMs += STEP_MS) {
+    for (const [index, id] of ids.entries()) if ((nowMs + index * 20) % (1_000 / CAMERA_FPS) === 0) world.frame(id);
+    await service.step();
+    world.time.advance(STEP_MS);
+  }
+  const counts = new Map(ids.map((id) => [id, 0]));
+  for (const { frames } of world.service.requests) {
+    for (const { streamId } of frames) counts.set(streamId, (counts.get(streamId) ?? 0) + 1);
+  }
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const weights = ids.reduce((sum, _id, index) => sum + weightOf(index), 0);
+  expect(total).toBeGreaterThan(0.95 * SERVICE_FPS * SECONDS);
+  for (const [index, id] of ids.entries()) {
+    const fair = (total * weightOf(index)) / weights;
+    expect((counts.get(id) ?? 0) / fair).toBeGreaterThan(0.9);
+    expect((counts.get(id) ?? 0) / fair).toBeLessThan(1.1);
+  }
+});
+
+test.each(['high', null, -4, Number.NaN, 1e9])(
+  'a priority of %s neither stops a camera nor gives it all',
+  async (priority) => {
+    const world = new FeedWorld({ batchSize: 1, maxInFlight: 1, priorityField: 'priority' });
+    world.metadata.set('odd', { priority });
+    const served = new Map<string, number>();
+    for (let round = 0; round < 400; round += 1) {
+      for (const id of ['odd', 'plain']) world.frame(id);
+      const request = world.service.requests.at(-1);
+      const id = request?.frames[0]?.streamId ?? '';
+      served.set(id, (served.get(id) ?? 0) + 1);
+      world.time.advance(50);
+      await request?.answer();
+    }
+    expect(served.get('odd')).toBeGreaterThan(20);
+    expect(served.get('plain')).toBeGreaterThan(20);
+  },
+);
+
 test.each([1, 4, 16])(
   '50 cameras of 10 fps at a service that does 20: each gets its share, and no frame that is sent is old, in batches of %d',
   async (batchSize) => {

@@ -127,6 +127,8 @@ export class FeedWorld {
   readonly feed: MlFeed;
   readonly alerts: unknown[] = [];
   readonly logLines: { facts: Record<string, unknown>; message: string }[] = [];
+  /** What each stream's encoder says of it; to be set before its first frame. */
+  readonly metadata = new Map<string, Record<string, unknown>>();
   readonly #seqs = new Map<string, number>();
   readonly #taps = new Map<string, StreamTap>();
 
@@ -152,7 +154,8 @@ export class FeedWorld {
     const seq = (this.#seqs.get(streamId) ?? 0) + 1;
     this.#seqs.set(streamId, seq);
     const nowMs = this.time.monotonicMs();
-    const tap = this.#taps.get(streamId) ?? this.feed.open(streamId, nowMs);
+    const tap =
+      this.#taps.get(streamId) ?? this.feed.open({ id: streamId, metadata: this.metadata.get(streamId) ?? {} }, nowMs);
     this.#taps.set(streamId, tap);
     if (!tap.wants(nowMs)) return false;
     const memory = Buffer.alloc(bytes, seq % 251);

@@ -254,7 +254,7 @@ describe('analysis', () => {
     const taken: { streamId: string; jpeg: string; timestamp: number; seq: number; nowMs: number }[] = [];
     const tap: FrameTap = {
       fps: 0,
-      open: (streamId) => ({
+      open: ({ id: streamId }) => ({
         wants: (nowMs) => nowMs >= 100,
         take: (jpeg, timestamp, seq, nowMs) =>
           void taken.push({ streamId, jpeg: Buffer.from(jpeg).toString('hex'), timestamp, seq, nowMs }),
@@ -275,8 +275,8 @@ describe('analysis', () => {
     let asked = 0;
     const tap: FrameTap = {
       fps: 0,
-      open: (streamId) => ({
-        ...noTap.open(streamId, 0),
+      open: (stream) => ({
+        ...noTap.open(stream, 0),
         wants: () => {
           asked += 1;
           return false;

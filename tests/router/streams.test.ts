@@ -208,7 +208,7 @@ describe('status', () => {
     const closed: string[] = [];
     const tap: FrameTap = {
       fps: 0,
-      open: (streamId) => ({ ...noTap.open(streamId, 0), close: () => void closed.push(streamId) }),
+      open: (stream) => ({ ...noTap.open(stream, 0), close: () => void closed.push(stream.id) }),
     };
     const world = new World({ tap });
     world.register('door').socket.disconnect();
