@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    // Most tests wait, for sockets, timers and other programs. The default would be one worker on two cores.
+    maxWorkers: 2,
     // Real sockets, databases and browsers on two shared cores: slow is not broken.
     testTimeout: 60_000,
     hookTimeout: 120_000,

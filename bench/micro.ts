@@ -7,6 +7,7 @@ import * as framePath from './micro/frame-path.ts';
 import * as ingestLimit from './micro/ingest-limit.ts';
 import { acquaint, type Budget, type Figures, measure } from './micro/measure.ts';
 import * as mlBatcher from './micro/ml-batcher.ts';
+import * as scrape from './micro/scrape.ts';
 import type { Suite } from './micro/suite.ts';
 
 /**
@@ -20,6 +21,7 @@ const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['ingest-limit', ingestLimit],
   ['ml-batcher', mlBatcher],
   ['access', access],
+  ['scrape', scrape],
 ]);
 const SUITE_NAMES = [...SUITES.keys()];
 

@@ -8,6 +8,14 @@ import { isMap } from './metadata.ts';
  */
 export const ANOMALY_TYPE = 'anomaly_detected';
 
+/** An alert in the older words, as it is sent. */
+export interface Anomaly {
+  type: typeof ANOMALY_TYPE;
+  user_id: string;
+  stream_id: string;
+  [field: string]: unknown;
+}
+
 /** An alert's severity in the older words, and the other way. */
 const CONFIDENCES = { low: 'Low', medium: 'Medium', high: 'High', critical: 'Critical' } as const;
 
@@ -29,7 +37,7 @@ export function alertFieldsOf(anomaly: Record<string, unknown>): Record<string, 
 }
 
 /** The same alert in the older words, with its own beside them: clients ignore what they do not know. `userId`: the stream's owner. */
-export function anomalyOf(alert: DeliveredAlert, userId: string): Record<string, unknown> {
+export function anomalyOf(alert: DeliveredAlert, userId: string): Anomaly {
   const { type: _type, streamId, metadata, ...own } = alert;
   const { anomaly, ...others } = metadata;
   const known = isMap(anomaly) ? anomaly : {};

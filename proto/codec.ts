@@ -1,6 +1,6 @@
 import { DecodeError, decode, Encoder } from '@msgpack/msgpack';
 import type * as z from 'zod';
-import { ANOMALY_TYPE, alertFieldsOf } from './anomaly.ts';
+import { ANOMALY_TYPE, type Anomaly, alertFieldsOf } from './anomaly.ts';
 import { ErrorCode, invalid, ProtocolError } from './errors.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type ReportedAlert,
   reportedAlertSchema,
   type ServerMessage,
+  type ServiceAlert,
 } from './messages.ts';
 import { isMap } from './metadata.ts';
 import { checkWellFormed } from './msgpack-scan.ts';
@@ -30,20 +31,17 @@ export type Encoded = string | Uint8Array;
  * @throws ProtocolError `INVALID_MESSAGE` (naming the field), `UNKNOWN_MESSAGE_TYPE` or `PAYLOAD_TOO_LARGE`, and nothing else.
  */
 export function decodeControl(bytes: Uint8Array, encoding: Encoding): ControlMessage {
-  if (bytes.length > MAX_CONTROL_BYTES) {
-    throw new ProtocolError(ErrorCode.payloadTooLarge, `message: all but frames end at ${MAX_CONTROL_BYTES} bytes`);
-  }
-  const map = decodeMap(bytes, encoding);
-  const type = map['type'];
-  if (typeof type !== 'string') throw invalid('type: required, a string');
-  if (type === 'video-frame') {
-    throw new ProtocolError(ErrorCode.routingError, 'type: only an encoder on /streams/register sends video-frame');
-  }
-  if (!Object.hasOwn(controlSchemas, type)) {
-    throw new ProtocolError(ErrorCode.unknownMessageType, `type: ${quoted(type)} is not a message type`);
-  }
-  const schema: z.ZodType<ControlMessage> = controlSchemas[type as keyof typeof controlSchemas];
-  return validated(schema, map);
+  return controlIn(decodeControlMap(bytes, encoding));
+}
+
+/**
+ * Reads one message of an ML service that is a client: the same, but its alerts may say all that those in its answers may, also in the older words.
+ * @throws ProtocolError as `decodeControl`.
+ */
+export function decodeServiceMessage(bytes: Uint8Array, encoding: Encoding): ControlMessage | ServiceAlert {
+  const map = decodeControlMap(bytes, encoding);
+  const isAlert = map['type'] === 'alert' || map['type'] === ANOMALY_TYPE;
+  return isAlert ? { type: 'alert', ...parseReportedAlert(map) } : controlIn(map);
 }
 
 /**
@@ -56,7 +54,7 @@ export function parseReportedAlert(value: unknown): ReportedAlert {
 }
 
 /** Writes one control message of the router. */
-export function encodeServerMessage(message: ServerMessage, encoding: Encoding): Encoded {
+export function encodeServerMessage(message: ServerMessage | Anomaly, encoding: Encoding): Encoded {
   // Encoder.encode returns a copy of just the bytes; the function of the same name hands out a buffer twice the size.
   return encoding === 'json' ? JSON.stringify(message) : encoder.encode(message);
 }
@@ -73,6 +71,26 @@ export function decodeMap(bytes: Uint8Array, encoding: Encoding): Record<string,
 
 const encoder = new Encoder();
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decodeControlMap(bytes: Uint8Array, encoding: Encoding): Record<string, unknown> {
+  if (bytes.length > MAX_CONTROL_BYTES) {
+    throw new ProtocolError(ErrorCode.payloadTooLarge, `message: all but frames end at ${MAX_CONTROL_BYTES} bytes`);
+  }
+  return decodeMap(bytes, encoding);
+}
+
+function controlIn(map: Record<string, unknown>): ControlMessage {
+  const type = map['type'];
+  if (typeof type !== 'string') throw invalid('type: required, a string');
+  if (type === 'video-frame') {
+    throw new ProtocolError(ErrorCode.routingError, 'type: only an encoder sends video-frame, on /streams/register');
+  }
+  if (!Object.hasOwn(controlSchemas, type)) {
+    throw new ProtocolError(ErrorCode.unknownMessageType, `type: ${quoted(type)} is not a message type`);
+  }
+  const schema: z.ZodType<ControlMessage> = controlSchemas[type as keyof typeof controlSchemas];
+  return validated(schema, map);
+}
 
 function parseJson(bytes: Uint8Array): unknown {
   try {

@@ -24,6 +24,9 @@ export const MAX_TOKEN_LENGTH = 512;
 /** Largest WebSocket message a router accepts unless it is configured otherwise, in bytes. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
+/** Longest id of an alert that may be named in `since`, in UTF-16 code units. */
+export const MAX_SINCE_LENGTH = 64;
+
 /** Longest text of an alert, in UTF-16 code units. */
 export const MAX_ALERT_TEXT_LENGTH = 4_096;
 

@@ -3,6 +3,7 @@ import type { ErrorCode } from './errors.ts';
 import {
   ALL_STREAMS,
   MAX_ALERT_TEXT_LENGTH,
+  MAX_SINCE_LENGTH,
   MAX_STREAM_METADATA_LENGTH,
   MAX_SUBSCRIPTIONS,
   MAX_TOKEN_LENGTH,
@@ -48,14 +49,17 @@ const understands = optional(
 /** What flows over a subscription or out of a registration. */
 export type Channel = z.infer<typeof channel>;
 
-const severity = z.enum(['low', 'medium', 'high', 'critical']);
+/** How bad it is, from harmless to worst. */
+export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
+const severity = z.enum(SEVERITIES);
 
 const token = z.string().min(1).max(MAX_TOKEN_LENGTH);
 
 /** The first message of a connection that was opened without credentials; later it renews what a connection may. */
 const authSchema = z.object({ type: z.literal('auth'), token });
 
-const streamMetadata = metadataSchema.refine(
+/** `metadata` of a stream. */
+export const streamMetadata = metadataSchema.refine(
   (metadata) => JSON.stringify(metadata).length <= MAX_STREAM_METADATA_LENGTH,
   `must have at most ${MAX_STREAM_METADATA_LENGTH} characters as JSON`,
 );
@@ -79,7 +83,8 @@ const viewerFps = z.literal(VIEWER_FPS, `must be one of ${VIEWER_FPS.join(', ')}
 const subscribeSchema = z
   .object({
     type: z.literal('subscribe'),
-    clientType: z.literal('dashboard'),
+    /** `ml-service`: with the service token, where a router admits it. */
+    clientType: z.enum(['dashboard', 'ml-service']),
     /** One stream, or `*`: all streams of the session's user, those included that begin later. */
     streamId: optional(streamIdOrAll),
     streamIds: optional(z.array(streamId).min(1).max(MAX_SUBSCRIPTIONS)),
@@ -89,7 +94,7 @@ const subscribeSchema = z
     /** Frames of each stream on their way to this viewer at a time; it answers each with `ack`. */
     window: optional(z.int().min(1).max(MAX_WINDOW_FRAMES)),
     /** Id of the last alert this viewer has seen: later ones are sent again. */
-    since: optional(z.string().min(1).max(64)),
+    since: optional(z.string().min(1).max(MAX_SINCE_LENGTH)),
     understands,
     /** As in `register`. */
     token: optional(token),
@@ -158,8 +163,10 @@ export type RegisterMessage = Given<z.infer<typeof registerSchema>>;
 export type SubscribeMessage = Given<z.infer<typeof subscribeSchema>>;
 type UnsubscribeMessage = z.infer<typeof unsubscribeSchema>;
 export type AckMessage = z.infer<typeof ackSchema>;
-export type AlertMessage = z.infer<typeof alertSchema>;
+export type AlertMessage = Given<z.infer<typeof alertSchema>>;
 export type ReportedAlert = Given<z.infer<typeof reportedAlertSchema>>;
+/** An alert of an ML service that is a client. */
+export type ServiceAlert = ReportedAlert & { type: 'alert' };
 export type AuthMessage = z.infer<typeof authSchema>;
 export type ControlMessage =
   | AuthMessage
@@ -182,8 +189,11 @@ export interface DeliveredAlert {
   message: string;
   metadata: Record<string, unknown>;
   timestamp: number;
-  /** The picture in which it was seen, where the router knows it. `ageMs`: from its arrival at the router to the alert. */
-  frame?: { seq: number; timestamp: number; ageMs: number };
+  /**
+   * The picture in which it was seen, where the router knows it. `ageMs`: from its arrival at the router to the alert. `sinceCaptureMs`: from its capture,
+   * which is as right as the encoder's clock.
+   */
+  frame?: { seq: number; timestamp: number; ageMs: number; sinceCaptureMs: number };
 }
 
 /** Every control message a router sends. Times are ms since the epoch. */

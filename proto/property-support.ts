@@ -97,6 +97,7 @@ const meantControls: { [T in keyof typeof controlSchemas]: fc.Arbitrary<Fields> 
       ),
       fc.record(
         {
+          clientType: fc.constantFrom('dashboard', 'ml-service'),
           consumes: channels,
           maxFps: fc.constantFrom(...VIEWER_FPS),
           window: fc.integer({ min: 1, max: MAX_WINDOW_FRAMES }),
@@ -104,10 +105,10 @@ const meantControls: { [T in keyof typeof controlSchemas]: fc.Arbitrary<Fields> 
           understands,
           token: ofLength(512),
         },
-        { requiredKeys: [] },
+        { requiredKeys: ['clientType'] },
       ),
     )
-    .map(([which, how]) => ({ clientType: 'dashboard', ...which, ...how })),
+    .map(([which, how]) => ({ ...which, ...how })),
   unsubscribe: fc.record({ streamId: fc.oneof(fc.constant('*'), streamIds) }),
   ack: fc.record({ streamId: streamIds, received: fc.oneof(fc.nat(1_000), fc.maxSafeNat()) }),
   alert: fc.record(

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
 import type { Encoded, Encoding } from '../proto/codec.ts';
 import { parseReportedAlert } from '../proto/codec.ts';
+import type { ReportedAlert } from '../proto/messages.ts';
 import { atMost } from './at-most.ts';
 import { createAuthenticator } from './auth/authenticator.ts';
 import { openPool } from './auth/database-pool.ts';
@@ -13,20 +14,32 @@ import { createSessionRows } from './auth/session-rows.ts';
 import { createSessions } from './auth/sessions.ts';
 import { createVideoStreamOwners } from './auth/stream-owners.ts';
 import { Tickets } from './auth/tickets.ts';
+import { timeSessions } from './auth/timed-sessions.ts';
 import type { AuthConfig, Config, MlPlace } from './config.ts';
 import { clientAddressBehind } from './gateways/client-address.ts';
+import { serveDocuments } from './gateways/documents/documents.ts';
+import { Guests } from './gateways/guests.ts';
 import { serveApi } from './gateways/http/api.ts';
 import { Doorkeeper } from './gateways/http/doorkeeper.ts';
 import { serveHttp } from './gateways/http/gateway.ts';
 import { loadPages } from './gateways/http/pages.ts';
-import { Routes } from './gateways/http/routes.ts';
+import { type ListedRoute, Routes } from './gateways/http/routes.ts';
+import { createDurations } from './gateways/metrics/durations.ts';
+import { createMetrics } from './gateways/metrics/metrics.ts';
+import { FramesDoor } from './gateways/pictures/frames-door.ts';
+import { LastingRequests } from './gateways/pictures/lasting-requests.ts';
+import { serveLiveMjpeg } from './gateways/pictures/live-mjpeg.ts';
+import { serveSnapshots } from './gateways/pictures/snapshot.ts';
 import { createWebhook } from './gateways/webhook/webhook.ts';
+import { ConnectionLimits } from './gateways/websocket/connection-limits.ts';
+import { WEB_SOCKET_PATHS } from './gateways/websocket/doors.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
 import { asLog } from './log.ts';
 import { createTransport } from './ml/create-transport.ts';
 import { createEvidenceRoom } from './ml/evidence.ts';
 import { MlFeed } from './ml/feed.ts';
-import { PROJECT_FOLDER } from './project.ts';
+import { WatchedFrames } from './ml/watched-frames.ts';
+import { PROJECT_FOLDER, VERSION } from './project.ts';
 import { noTap } from './router/no-tap.ts';
 import type { Clock } from './router/ports.ts';
 import { createRouter } from './router/router.ts';
@@ -43,6 +56,8 @@ const TICK_MS = 250;
 /** A drain ends within 10 s; this leaves the rest for the ML service, the webhook and the database. */
 const DRAIN_DEADLINE_MS = 6_000;
 const CLOSE_DEADLINE_MS = 1_000;
+/** Some five seconds of 10 fps of forty streams, 34 KB a frame. */
+const WATCHED_FRAMES_BYTES = 64 * 1024 * 1024;
 
 const systemClock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -59,6 +74,8 @@ function processUse() {
 /** A router that serves. */
 export interface RunningApp {
   readonly port: number;
+  /** Every HTTP path, by method. */
+  readonly routes: readonly ListedRoute[];
   /** Stops accepting, sends everybody away in order, and lets go of everything it holds. Ends within 10 s. */
   drain(): Promise<void>;
 }
@@ -68,12 +85,18 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   const log = asLog(logger);
   const clock = systemClock;
   const app = App();
+  const durations = createDurations();
+  const { sinks } = durations;
 
   const pool = openPool(auth.databaseUrl, 10, log);
   // Of its own, so that a crowd of newcomers does not keep it from closing whose session has ended.
   const recheckPool = openPool(auth.databaseUrl, 1, log);
   const sessions = cacheSessions({
-    sessions: createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log }),
+    sessions: timeSessions(
+      createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log }),
+      clock,
+      sinks.sessionLookUp,
+    ),
     maxAgeMs: config.SESSION_CACHE_MS,
     clock,
     log,
@@ -88,14 +111,23 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       tickets.forget(sessionIds);
     },
   });
-  const maxFailuresPerMinute = config.MAX_AUTH_FAILURES_PER_IP;
+  const guests = config.AUTH_MODE === 'insecure-dev' ? new Guests(config.allowedOrigins) : undefined;
+  if (guests !== undefined) {
+    log(
+      'warn',
+      { authMode: config.AUTH_MODE, host: config.host },
+      'INSECURE: everybody is let in, as whoever they say they are',
+    );
+  }
+  // Guests bring tokens that are no good session by the hour, and none of them is an attempt to get in.
+  const maxFailuresPerMinute = guests === undefined ? config.MAX_AUTH_FAILURES_PER_IP : Number.MAX_SAFE_INTEGER;
   const authenticator = createAuthenticator({ sessions, tickets, clock, maxFailuresPerMinute });
   const owners =
     config.STREAM_OWNERS === 'video_stream'
       ? createVideoStreamOwners({ pool, clock, log, maxAgeMs: config.SESSION_CACHE_MS })
       : undefined;
   const addressOf = clientAddressBehind(config.trustedProxies);
-  const { allowedOrigins } = config;
+  const allowedOrigins = guests?.origins ?? config.allowedOrigins;
 
   const after = (delayMs: number, action: () => void) => {
     const timer = setTimeout(action, delayMs);
@@ -114,13 +146,19 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
         });
   const evidence = createEvidenceRoom(config.EVIDENCE_MAX_BYTES);
   const ml = config.mlPlace === undefined ? undefined : await createMlFeed(config, config.mlPlace, clock);
+  const tap = ml ?? noTap;
+  const isWatched = (streamId: string) => router.streams.get(streamId)?.audience.hasService ?? false;
+  const watchedFrames = config.ALLOW_ML_CLIENTS
+    ? new WatchedFrames({ tap, isWatched, maxBytes: WATCHED_FRAMES_BYTES })
+    : undefined;
+  const frameOf = (alert: ReportedAlert) => ml?.find(alert) ?? watchedFrames?.find(alert);
   const router = createRouter({
     publisher: {
       publishFrame: (topic: string, frame: Encoded, encoding: Encoding) => {
         app.publish(topic, frame, encoding === 'msgpack', false);
       },
     },
-    tap: ml ?? noTap,
+    tap: watchedFrames ?? tap,
     clock,
     defer: setImmediate,
     log,
@@ -140,8 +178,16 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     alertCooldownMs: config.ALERT_COOLDOWN_MS,
     alertSink: webhook,
     evidence,
+    frameHandling: sinks.frameHandling,
+    alertDelay: sinks.alertDelay,
   });
 
+  const limits = new ConnectionLimits({
+    total: config.MAX_CONNECTIONS,
+    perAddress: config.MAX_CONNECTIONS_PER_IP,
+    pendingPerAddress: config.MAX_PENDING_PER_IP,
+    perUser: config.MAX_CONNECTIONS_PER_USER,
+  });
   const webSockets = new WebSocketGateway(app, {
     router,
     authenticator,
@@ -152,47 +198,84 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     after,
     maxMessageBytes: config.MAX_PAYLOAD_BYTES,
     maxBackpressureBytes: config.VIEWER_BACKPRESSURE_BYTES,
-    maxima: {
-      total: config.MAX_CONNECTIONS,
-      perAddress: config.MAX_CONNECTIONS_PER_IP,
-      pendingPerAddress: config.MAX_PENDING_PER_IP,
-      perUser: config.MAX_CONNECTIONS_PER_USER,
-    },
+    limits,
     addressOf,
     allowedOrigins,
     authDeadlineMs: config.AUTH_DEADLINE_MS,
     rejectsAtUpgrade: config.AUTH_REJECT_AT_UPGRADE,
+    serviceToken: config.ML_SERVICE_TOKEN,
+    allowsMlClients: config.ALLOW_ML_CLIENTS,
+    report: (alert) => router.alerts.fromService(alert, frameOf(alert)),
+    guests,
   });
   const doorkeeper = new Doorkeeper({
     authenticator,
     allowedOrigins,
+    guests,
     serviceToken: config.ML_SERVICE_TOKEN,
     log,
     refused: (admission, address) => webSockets.noteRefused(admission, address),
   });
-  serveApi(new Routes(app, { addressOf, allowedOrigins }), {
+  const routes = new Routes(app, { addressOf, allowedOrigins });
+  serveApi(routes, {
     router,
     doorkeeper,
     tickets,
     evidence,
-    frameOf: (alert) => ml?.find(alert),
+    frameOf,
     access: config.STREAM_ACCESS,
   });
+  const access = config.STREAM_ACCESS;
+  serveSnapshots(routes, { router, doorkeeper, access, clock, startId: randomBytes(6).toString('hex') });
+  const lasting = new LastingRequests({
+    limits,
+    sessionWatch: liveSessions,
+    clock,
+    refused: (reached, address) => webSockets.noteFull(reached, address),
+  });
+  serveLiveMjpeg(routes, { router, doorkeeper, access, lasting, clock, log });
+  const frames = new FramesDoor(routes, {
+    router,
+    doorkeeper,
+    sessionWatch: liveSessions,
+    owners,
+    lasting,
+    clock,
+    log,
+    maxPictureBytes: config.MAX_PAYLOAD_BYTES,
+  });
   let draining = false;
-  serveHttp(app, {
-    connectionStats: () => connectionStats(router, webSockets.connectionCount),
-    detailedStats: () => ({
-      ...trafficStats(router),
-      ml: ml?.stats ?? null,
-      webhook: webhook?.stats ?? null,
-      sessions: { lookUps: sessions.lookUps, ended: liveSessions.ended },
-      connections: { refused: webSockets.refused },
-      process: processUse(),
-    }),
-    isReady: () => !draining,
-    degraded: () => (ml === undefined || ml.stats.breaker === 'closed' ? [] : ['ml']),
+  const connections = () => connectionStats(router, webSockets.connectionCount + lasting.count);
+  const detailedStats = () => ({
+    ...trafficStats(router),
+    ml: ml === undefined ? null : { ...ml.stats, waiting: ml.waiting },
+    webhook: webhook?.stats ?? null,
+    sessions: { lookUps: sessions.lookUps, ended: liveSessions.ended },
+    connections: { refused: webSockets.refused },
+    process: processUse(),
+  });
+  const isReady = () => !draining;
+  const degraded = () => (ml === undefined || (ml.stats.breaker === 'closed' && ml.stats.connected) ? [] : ['ml']);
+  const metrics = createMetrics({
+    stats: () => ({ ...connections(), ...detailedStats() }),
+    durations,
+    version: VERSION,
+    maxConnections: config.MAX_CONNECTIONS,
+    isReady,
+    parts: ml === undefined ? [] : ['ml'],
+    degraded,
+  });
+  serveDocuments(routes, VERSION);
+  serveHttp(routes, {
+    connectionStats: connections,
+    detailedStats,
+    metrics,
+    log,
+    isReady,
+    degraded,
     pages: loadPages(new URL('src/dashboard/', PROJECT_FOLDER)),
-    webSocketPaths: ['/streams/register', '/streams/subscribe'],
+    authMode: guests && config.AUTH_MODE,
+    webSocketPaths: WEB_SOCKET_PATHS,
   });
 
   const listenSocket = await listen(config.host, config.PORT);
@@ -202,6 +285,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   let drained: Promise<void> | undefined;
   return {
     port: us_socket_local_port(listenSocket),
+    routes: routes.listed,
     drain() {
       drained ??= drainOnce();
       return drained;
@@ -210,9 +294,12 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
 
   async function drainOnce(): Promise<void> {
     draining = true;
+    lasting.drain();
+    frames.stop();
     await webSockets.drain(DRAIN_DEADLINE_MS);
     clearInterval(ticks);
     clearInterval(rechecks);
+    metrics.close();
     app.close();
     if (ml !== undefined) await atMost(CLOSE_DEADLINE_MS, ml.close());
     // After the ML service: its last answers may have been alerts.
@@ -250,6 +337,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       priorityField: settings.ML_PRIORITY_FIELD,
       // Without the token nobody may post alerts.
       keepsRecent: settings.ML_SERVICE_TOKEN !== undefined,
+      requestTook: sinks.mlRequest,
     });
     return feed;
   }

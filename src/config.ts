@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../proto/limits.ts';
 import { areProxies } from './gateways/client-address.ts';
+import { isLoopback } from './gateways/guests.ts';
 import { StartError } from './start-error.ts';
 
 const MIB = 1024 * 1024;
@@ -45,6 +46,7 @@ const environment = z.object({
   SESSION_RECHECK_MS: integer(100, 3_600_000, 60_000),
   AUTH_DEADLINE_MS: integer(100, 600_000, 10_000),
   AUTH_REJECT_AT_UPGRADE: z.stringbool().default(false),
+  AUTH_MODE: z.enum(['sessions', 'insecure-dev']).default('sessions'),
   STREAM_ACCESS: z.enum(['owner', 'authenticated']).default('owner'),
   STREAM_OWNERS: z.enum(['first', 'video_stream']).default('first'),
 
@@ -77,6 +79,7 @@ const environment = z.object({
     .string()
     .regex(/^[\x21-\x7e]+$/, { error: 'must have no spaces, and no characters beyond ASCII: it goes into a header' })
     .optional(),
+  ALLOW_ML_CLIENTS: z.stringbool().default(false),
   ML_PROTOCOL: z.enum(['auto', 'batch', 'single']).default('auto'),
   ML_FPS: z.coerce.number().positive().max(1000).default(5),
   ML_BATCH_SIZE: integer(1, 256, 16),
@@ -151,6 +154,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   const places = ['ML_SERVICE_URL', 'ML_SERVICE_WS_URL', 'ML_REDIS_URL'].filter((name) => given[name] !== undefined);
   if (places.length > 1) faults.push(`${places.join(', ')}: only one of them, frames go to one place`);
+  const defaultHost = given['DATABASE_URL'] === undefined ? '127.0.0.1' : '0.0.0.0';
+  const isInsecure = given['AUTH_MODE'] === 'insecure-dev';
+  if (isInsecure && !isLoopback(given['HOST'] ?? defaultHost)) {
+    faults.push('AUTH_MODE: insecure-dev lets everybody in, so HOST must be a loopback address, such as 127.0.0.1');
+  }
+  if (result.data?.ALLOW_ML_CLIENTS && !isInsecure && given['ML_SERVICE_TOKEN'] === undefined) {
+    faults.push('ML_SERVICE_TOKEN: required with ALLOW_ML_CLIENTS, it is what such a client shows');
+  }
   if (!result.success || faults.length > 0) throw new ConfigError(faults);
   const { DATABASE_URL, BETTER_AUTH_SECRET, BETTER_AUTH_URL, HOST, ALLOWED_ORIGINS, TRUSTED_PROXIES, ...others } =
     result.data;
@@ -165,8 +176,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     allowedOrigins: ALLOWED_ORIGINS ?? [new URL(baseUrl).origin],
     trustedProxies: TRUSTED_PROXIES ?? [],
     mlPlace: placeOf({ http: ML_SERVICE_URL, ws: ML_SERVICE_WS_URL, redis: ML_REDIS_URL }),
-    host: HOST ?? (auth === undefined ? '127.0.0.1' : '0.0.0.0'),
+    host: HOST ?? defaultHost,
     auth,
+    // Who is not asked who they are need not be told apart, either.
+    ...(isInsecure ? { STREAM_ACCESS: 'authenticated', ALLOW_ML_CLIENTS: true } : {}),
   });
 }
 

@@ -22,6 +22,7 @@ try {
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = createLogger(config.LOG_LEVEL);
+  if (config.AUTH_MODE === 'insecure-dev') printWarning(config.host);
   process.on('uncaughtException', (error) => {
     logger.fatal({ err: error }, 'uncaught exception');
     process.exit(1);
@@ -74,6 +75,20 @@ function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Whatever the log level. */
+function printWarning(host: string): void {
+  const lines = [
+    '',
+    '  ************************  AUTH_MODE=insecure-dev  ************************',
+    '  Nobody is asked who they are: whoever reaches this router is let in as',
+    '  whoever they say they are, watches every stream and deletes any of them.',
+    `  It listens on ${host} only. Never put it behind a proxy or a tunnel.`,
+    '  **************************************************************************',
+    '',
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
 }
 
 function printWelcome(url: string, token: string): void {

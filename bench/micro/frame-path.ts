@@ -1,5 +1,6 @@
 import type { Encoding } from '../../proto/codec.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../../proto/limits.ts';
+import { createDurations } from '../../src/gateways/metrics/durations.ts';
 import { chooseLane, type PlainLane } from '../../src/router/lane.ts';
 import { NewestFrame } from '../../src/router/newest-frame.ts';
 import { Peer } from '../../src/router/peer.ts';
@@ -91,6 +92,7 @@ function routing({ sizeKb, from, to, viewers, lane: wantedLane, window, tapWants
     alertCooldownMs: 0,
     alertSink: undefined,
     evidence: { keep: () => undefined, find: () => undefined },
+    frameHandling: createDurations().sinks.frameHandling,
   });
   const link = new EncoderLink(new Peer(PRINCIPAL, new CountingSocket(), from));
   router.streams.register(link, {

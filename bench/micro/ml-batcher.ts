@@ -130,6 +130,7 @@ class TimerClock extends SteppingClock {
 function ignore(): void {}
 
 class InstantTransport implements MlTransport {
+  readonly isConnected = true;
   readonly reconnects = false;
   readonly #noAlerts: Promise<unknown[]> = Promise.resolve([]);
 

@@ -86,6 +86,7 @@ function feedSender(size: number): Sender {
     batchSize: size,
     maxInFlight: MAX_IN_FLIGHT,
     timeoutMs: 5000,
+    clock,
   });
   const taps = new Map<string, StreamTap>();
   let seq = 0;
@@ -96,6 +97,7 @@ function feedSender(size: number): Sender {
 
   const transport: MlTransport = {
     reconnects: false,
+    isConnected: true,
     batchSize: http.batchSize,
     async analyze(batch) {
       const answer = http.analyze(batch);

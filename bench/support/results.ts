@@ -27,7 +27,7 @@ interface Section {
 }
 
 /** In the order of the document. */
-const SECTION_NAMES = ['compare', 'ml', 'capacity'] as const;
+const SECTION_NAMES = ['compare', 'ml', 'soak', 'capacity'] as const;
 export type SectionName = (typeof SECTION_NAMES)[number];
 
 const DATA_FILE = new URL('bench/results.json', PROJECT_FOLDER);

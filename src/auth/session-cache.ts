@@ -70,7 +70,8 @@ export function cacheSessions({ sessions, maxAgeMs, clock, log }: SessionCachePa
     isUnderWay: (token) => underWay.has(keyOf(token)),
     forget(sessionIds) {
       for (const [key, answer] of cache.entries()) {
-        if (answer.kind === 'session' && sessionIds.has(answer.principal.sessionId)) cache.delete(key);
+        const sessionId = answer.kind === 'session' ? answer.principal.sessionId : undefined;
+        if (sessionId !== undefined && sessionIds.has(sessionId)) cache.delete(key);
       }
     },
     async verify(token) {

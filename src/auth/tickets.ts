@@ -64,7 +64,8 @@ export class Tickets implements TicketOffice {
   /** Sessions that have ended: their tickets open nothing any more. */
   forget(sessionIds: ReadonlySet<string>): void {
     for (const [key, { principal }] of this.#sessions.entries()) {
-      if (sessionIds.has(principal.sessionId)) this.#sessions.delete(key);
+      const { sessionId } = principal;
+      if (sessionId !== undefined && sessionIds.has(sessionId)) this.#sessions.delete(key);
     }
   }
 

@@ -26,6 +26,11 @@ export interface RequestHead {
   referer: string;
 }
 
+/** Pages that are trusted, by their origin: a list of them, or a rule. */
+export interface Origins {
+  includes(origin: string): boolean;
+}
+
 /** Both names the web app's sign-in may use: the second one over HTTPS. */
 const COOKIE_NAMES = ['__Secure-better-auth.session_token', 'better-auth.session_token'];
 
@@ -68,7 +73,7 @@ function repeated(
  * stands before the router may have looked at the other. A cookie counts only for the router's own pages and those of allowed origins, since a browser
  * sends it by itself, whoever's page asked it to.
  */
-export function findCredentials(request: RequestHead, allowedOrigins: readonly string[]): Shown {
+export function findCredentials(request: RequestHead, allowedOrigins: Origins): Shown {
   const ticket = queryValue(request.query, 'ticket');
   if (ticket === null) return rejected('ticket: given more than once');
   if (ticket !== undefined) return { kind: 'credentials', credentials: { kind: 'ticket', ticket } };
@@ -86,25 +91,31 @@ export function findCredentials(request: RequestHead, allowedOrigins: readonly s
   // As if it were not there: the browser added it, and the page may have credentials of its own to say.
   if (!isFromAllowedPage(request, allowedOrigins))
     return { kind: 'none', hint: 'the cookie of this Origin is not taken' };
-  return token(cookie);
+  return { kind: 'credentials', credentials: { kind: 'token', token: cookie, isCookie: true } };
+}
+
+/** Whether a page may use its visitor's cookie here. */
+function isFromAllowedPage(request: RequestHead, allowedOrigins: Origins): boolean {
+  const { origin, host } = request;
+  const page = pageOf(request);
+  return page === undefined || allowedOrigins.includes(page) || (origin !== '' && hostOf(origin) === host);
 }
 
 /**
- * Whether a page may use its visitor's cookie here. Without an `Origin` it is no browser, or an address typed in, or a page of the router's own; or
- * another's that shows a picture, which says so in `Sec-Fetch-Site`, and whose page it is in `Referer`.
+ * The origin of the page that asks; empty when it does not say. Undefined: none that need be asked about. Without an `Origin` it is no browser, or an address typed
+ * in, or a page of the router's own; or another's that shows a picture, which says so in `Sec-Fetch-Site`, and whose page it is in `Referer`.
  */
-function isFromAllowedPage(request: RequestHead, allowedOrigins: readonly string[]): boolean {
-  const { origin, host, fetchSite, referer } = request;
-  if (origin === '' && fetchSite !== 'cross-site' && fetchSite !== 'same-site') return true;
-  const page = origin === '' ? originOf(referer) : origin;
-  return allowedOrigins.includes(page) || (origin !== '' && hostOf(origin) === host);
+export function pageOf({ origin, fetchSite, referer }: RequestHead): string | undefined {
+  if (origin !== '') return origin;
+  return fetchSite === 'cross-site' || fetchSite === 'same-site' ? originOf(referer) : undefined;
 }
 
 function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : '';
 }
 
-function hostOf(url: string): string {
+/** With its port, where it is not the usual one. */
+export function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : '';
 }
 
@@ -117,7 +128,7 @@ function rejected(reason: string): Shown {
 }
 
 /** The value of a parameter; null when there are different ones. Empty ones do not count. */
-function queryValue(query: string, name: string): string | null | undefined {
+export function queryValue(query: string, name: string): string | null | undefined {
   let found: string | undefined;
   // Not URLSearchParams: it turns the + of an unescaped base64 signature into a space.
   for (const pair of query.split('&')) {
@@ -139,7 +150,7 @@ function sessionCookie(header: string): string | undefined {
   return undefined;
 }
 
-function percentDecoded(text: string): string {
+export function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

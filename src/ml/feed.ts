@@ -1,5 +1,14 @@
 import { OncePer } from '../router/once-per.ts';
-import type { After, AnalysedFrame, Clock, FrameTap, Log, StreamTap, TappedStream } from '../router/ports.ts';
+import type {
+  After,
+  AnalysedFrame,
+  Clock,
+  DurationSink,
+  FrameTap,
+  Log,
+  StreamTap,
+  TappedStream,
+} from '../router/ports.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { type FrameHint, RecentFrames } from './recent-frames.ts';
@@ -24,6 +33,8 @@ export interface MlFeedParts {
   priorityField?: string | undefined;
   /** Keep the frames that went out lately, for alerts that come another way than with the answer. */
   keepsRecent?: boolean;
+  /** How long each request took, until the service had answered, or had the frames where it does not answer. */
+  requestTook?: DurationSink<'answered' | 'failed'>;
 }
 
 /** What the ML path did since the start; `/stats` shows it under `ml`. */
@@ -37,6 +48,8 @@ export interface MlStats {
   alerts: { accepted: number; refused: number };
   inFlight: number;
   breaker: BreakerState;
+  /** The connection to the service stands; always true where none is kept. */
+  readonly connected: boolean;
 }
 
 /** A service that fails five times in a row is left alone for a second, then asked again with one batch, and after up to half a minute. */
@@ -63,19 +76,11 @@ export class MlFeed implements FrameTap, SamplerOwner {
   #cancelAgeTimer: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
-  readonly stats: MlStats = {
-    sampled: 0,
-    sent: 0,
-    requests: 0,
-    failedRequests: 0,
-    dropped: { replaced: 0, stale: 0, failed: 0 },
-    alerts: { accepted: 0, refused: 0 },
-    inFlight: 0,
-    breaker: 'closed',
-  };
+  readonly stats: MlStats;
 
   constructor(parts: MlFeedParts) {
     this.#parts = parts;
+    this.stats = emptyStats(parts.transport);
     this.#ready = new ReadyQueue(parts.priorityField !== undefined);
     this.#recent = parts.transport.reconnects || parts.keepsRecent ? new RecentFrames(RECENT_FRAMES_BYTES) : undefined;
     this.#breaker = new Breaker(parts.transport.reconnects ? SHORT_BREAKER_LIMITS : BREAKER_LIMITS);
@@ -89,8 +94,14 @@ export class MlFeed implements FrameTap, SamplerOwner {
     return this.#closed;
   }
 
+  /** Streams whose newest frame waits for a request. */
+  get waiting(): number {
+    return this.#ready.size;
+  }
+
   open(stream: TappedStream, nowMs: number): StreamTap {
     const { fps, priorityField } = this.#parts;
+    this.#recent?.begin(stream.id);
     return new StreamSampler(stream, nowMs, { fps, priorityField, owner: this });
   }
 
@@ -108,6 +119,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
 
   ended(sampler: StreamSampler): void {
     this.#ready.delete(sampler);
+    this.#recent?.end(sampler.slot.streamId);
   }
 
   /** An alert that answers no request: the service sent it when it liked. */
@@ -183,11 +195,14 @@ export class MlFeed implements FrameTap, SamplerOwner {
         for (const { streamId } of frames) this.#remember(streamId, analysedFrame(streamId, frames, samplers));
       }
       const alerts = await this.#parts.transport.analyze(frames);
+      this.#parts.requestTook?.(this.#parts.clock.monotonicMs() - nowMs, 'answered');
       this.#breaker.succeeded();
       const frameOf = ({ streamId }: FrameHint) => analysedFrame(streamId, frames, samplers);
       for (const alert of alerts) this.#deliver(alert, frameOf);
     } catch (error) {
-      this.#breaker.failed(this.#parts.clock.monotonicMs());
+      const failedAtMs = this.#parts.clock.monotonicMs();
+      this.#parts.requestTook?.(failedAtMs - nowMs, 'failed');
+      this.#breaker.failed(failedAtMs);
       this.#failed(error, samplers.length);
     }
     this.stats.breaker = this.#breaker.state;
@@ -226,6 +241,22 @@ export class MlFeed implements FrameTap, SamplerOwner {
     if (times > 0)
       this.#parts.log('warn', { times, reason: reasonOf(error) }, 'ML request failed, its frames are dropped');
   }
+}
+
+function emptyStats(transport: MlTransport): MlStats {
+  return {
+    sampled: 0,
+    sent: 0,
+    requests: 0,
+    failedRequests: 0,
+    dropped: { replaced: 0, stale: 0, failed: 0 },
+    alerts: { accepted: 0, refused: 0 },
+    inFlight: 0,
+    breaker: 'closed',
+    get connected() {
+      return transport.isConnected;
+    },
+  };
 }
 
 /** Its memory stays as it is until the request is done with. */

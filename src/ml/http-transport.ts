@@ -1,6 +1,7 @@
-import { decode } from '@msgpack/msgpack';
 import { Pool } from 'undici';
-import { checkWellFormed } from '../../proto/msgpack-scan.ts';
+import { isMap } from '../../proto/metadata.ts';
+import type { Clock } from '../router/ports.ts';
+import { alertsInMessage, MAX_ALERTS_PER_MESSAGE } from './alert-message.ts';
 import { BatchEncoders } from './batch-encoders.ts';
 import type { MlTransport, SampledFrame } from './transport.ts';
 
@@ -18,14 +19,15 @@ export interface HttpTransportParts {
   timeoutMs: number;
   /** A frame older than this is worth no second attempt, ms. */
   maxAgeMs: number;
+  clock: Clock;
 }
 
 /** Answers that mean "I do not know batches": no such path, not by POST, not this content type. */
 const NOT_A_BATCH_SERVICE = new Set([404, 405, 415]);
+/** A service that takes frames one by one may be replaced by one that knows batches: it is asked again after this time, ms. */
+const ASK_AGAIN_MS = 60_000;
 /** Alerts are small; a larger answer is a broken service. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-
-const utf8 = new TextDecoder();
 
 /**
  * The ML service over HTTP, through one pool of kept-alive connections.
@@ -48,15 +50,16 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   const encoders = new BatchEncoders(parts.maxInFlight);
   /** What the service is found to speak. Unknown until it has answered. */
   let spoken: 'batch' | 'single' | undefined = parts.protocol === 'auto' ? undefined : parts.protocol;
+  let askAgainAtMs = Number.POSITIVE_INFINITY;
 
   /** A kept-alive connection may be closed by the service in the very moment it is used again: that is tried once more, while the frames are fresh. */
   async function post(path: string, contentType: string, body: string | Uint8Array): Promise<Answer> {
-    const began = performance.now();
+    const beganMs = parts.clock.monotonicMs();
     try {
       return await postOnce(path, contentType, body);
     } catch (error) {
       const isRace = spoken !== undefined && isConnectionCut(error);
-      if (!isRace || performance.now() - began >= parts.maxAgeMs) throw error;
+      if (!isRace || parts.clock.monotonicMs() - beganMs >= parts.maxAgeMs) throw error;
       return postOnce(path, contentType, body);
     }
   }
@@ -72,10 +75,9 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     });
     if (response.statusCode < 200 || response.statusCode > 299) {
       await response.body.dump();
-      return { status: response.statusCode, body: undefined };
+      return { status: response.statusCode, body: new Uint8Array(0) };
     }
-    const isMsgpack = String(response.headers['content-type'] ?? '').includes('msgpack');
-    return { status: response.statusCode, body: parseAnswer(await response.body.bytes(), isMsgpack) };
+    return { status: response.statusCode, body: await response.body.bytes() };
   }
 
   async function analyzeOne(frame: SampledFrame): Promise<unknown[]> {
@@ -85,10 +87,12 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
       timestamp: frame.timestamp,
     };
     const answer = await post('/analyze', 'application/json', JSON.stringify(request));
-    const alert = field(succeeded(answer, '/analyze'), 'alert');
-    if (typeof alert !== 'object' || alert === null) return [];
     // The service was asked about one stream; it need not repeat which.
-    return [{ ...alert, streamId: field(alert, 'streamId') ?? frame.streamId }];
+    const isNamed = (alert: Record<string, unknown>) =>
+      (alert['streamId'] ?? alert['stream_id'] ?? undefined) !== undefined;
+    return alertsIn(answer, '/analyze').map((alert) =>
+      isMap(alert) && !isNamed(alert) ? { ...alert, streamId: frame.streamId } : alert,
+    );
   }
 
   async function analyzeBatch(frames: readonly SampledFrame[]): Promise<unknown[]> {
@@ -97,9 +101,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     // Answered well, so it was read: only then may its memory be written again.
     if (answer.status >= 200 && answer.status <= 299) body.release();
     if (parts.protocol === 'auto' && NOT_A_BATCH_SERVICE.has(answer.status)) throw new NotABatchService();
-    const alerts = field(succeeded(answer, '/analyze/batch'), 'alerts');
-    if (alerts !== undefined && !Array.isArray(alerts)) throw new Error('/analyze/batch: `alerts` must be a list');
-    return alerts ?? [];
+    return alertsIn(answer, '/analyze/batch');
   }
 
   /** A batch, and what its answer tells about the service: also one that knew batches may be replaced by one that does not. */
@@ -109,10 +111,11 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
       spoken = 'batch';
       return alerts;
     } catch (error) {
-      const mayBeOriginal = error instanceof NotABatchService || (spoken === undefined && isConnectionCut(error));
+      const mayBeOriginal = error instanceof NotABatchService || (spoken !== 'batch' && isConnectionCut(error));
       if (!mayBeOriginal) throw error;
       const alerts = await analyzeEach(frames);
       spoken = 'single';
+      askAgainAtMs = parts.clock.monotonicMs() + ASK_AGAIN_MS;
       return alerts;
     }
   }
@@ -128,9 +131,13 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
 
   return {
     reconnects: false,
+    isConnected: true,
     batchSize: () => (spoken === 'batch' ? parts.batchSize : 1),
     analyze(frames) {
-      if (spoken === 'single') return analyzeEach(frames);
+      const nowMs = parts.clock.monotonicMs();
+      if (spoken === 'single' && nowMs < askAgainAtMs) return analyzeEach(frames);
+      // Others that come meanwhile need not ask too.
+      askAgainAtMs = nowMs + ASK_AGAIN_MS;
       return parts.protocol === 'auto' ? analyzeAuto(frames) : analyzeBatch(frames);
     },
     close: () => pool.destroy(),
@@ -153,23 +160,11 @@ function isConnectionCut(error: unknown): boolean {
 
 interface Answer {
   status: number;
-  body: unknown;
+  body: Uint8Array;
 }
 
-function succeeded(answer: Answer, path: string): unknown {
-  if (answer.status < 200 || answer.status > 299) throw new Error(`${path} answered ${answer.status}`);
-  return answer.body;
-}
-
-function field(body: unknown, name: string): unknown {
-  if (typeof body !== 'object' || body === null) throw new Error('the answer is not a map');
-  return (body as Record<string, unknown>)[name] ?? undefined;
-}
-
-function parseAnswer(bytes: Uint8Array, isMsgpack: boolean): unknown {
-  // 204, or 200 with nothing: nothing was seen.
-  if (bytes.length === 0) return {};
-  if (!isMsgpack) return JSON.parse(utf8.decode(bytes));
-  checkWellFormed(bytes);
-  return decode(bytes);
+/** 204, or 200 with nothing: nothing was seen. */
+function alertsIn({ status, body }: Answer, path: string): unknown[] {
+  if (status < 200 || status > 299) throw new Error(`${path} answered ${status}`);
+  return body.length === 0 ? [] : alertsInMessage(body).slice(0, MAX_ALERTS_PER_MESSAGE);
 }

@@ -16,20 +16,37 @@ export class RecentFrames {
   readonly #frames: LRUCache<string, AnalysedFrame>;
   /** Frames by when they were captured. */
   readonly #seqs: LRUCache<string, number>;
+  /** By stream: a number that no other stream has had, so that a name's next owner is not shown the last one's pictures. */
+  readonly #keys = new Map<string, number>();
+  #lastKey = 0;
 
   constructor(maxBytes: number) {
     this.#frames = new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ jpeg }) => Math.max(1, jpeg.length) });
     this.#seqs = new LRUCache({ max: MAX_TIMESTAMPS });
   }
 
+  /** A stream of this name begins. */
+  begin(streamId: string): void {
+    this.#lastKey += 1;
+    this.#keys.set(streamId, this.#lastKey);
+  }
+
+  end(streamId: string): void {
+    this.#keys.delete(streamId);
+  }
+
+  /** Of a stream that has ended meanwhile nothing is kept. */
   keep(streamId: string, { seq, timestamp, takenAtMs, jpeg }: AnalysedFrame): void {
-    this.#frames.set(`${streamId} ${seq}`, { seq, timestamp, takenAtMs, jpeg: Uint8Array.from(jpeg) });
-    this.#seqs.set(`${streamId} ${timestamp}`, seq);
+    const key = this.#keys.get(streamId);
+    if (key === undefined) return;
+    this.#frames.set(`${key} ${seq}`, { seq, timestamp, takenAtMs, jpeg: Uint8Array.from(jpeg) });
+    this.#seqs.set(`${key} ${timestamp}`, seq);
   }
 
   find({ streamId, seq, timestamp }: FrameHint): AnalysedFrame | undefined {
-    const number = seq ?? (timestamp === undefined ? undefined : this.#seqs.get(`${streamId} ${timestamp}`));
-    return number === undefined ? undefined : this.#frames.peek(`${streamId} ${number}`);
+    const key = this.#keys.get(streamId);
+    const number = seq ?? (timestamp === undefined ? undefined : this.#seqs.get(`${key} ${timestamp}`));
+    return key === undefined || number === undefined ? undefined : this.#frames.peek(`${key} ${number}`);
   }
 }
 

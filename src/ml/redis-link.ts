@@ -60,6 +60,10 @@ export class RedisLink {
     this.#open();
   }
 
+  get isConnected(): boolean {
+    return this.#client?.isReady ?? false;
+  }
+
   /** Rejects at once without a connection, and with a short reason when Redis refuses or does not answer in time. */
   async ask<T>(work: (client: Client) => Promise<T>): Promise<T> {
     const client = this.#client;

@@ -48,6 +48,9 @@ export function createRedisTransport(parts: RedisTransportParts): MlTransport {
 
   return {
     reconnects: true,
+    get isConnected() {
+      return frameLink.isConnected && alertLink.isConnected;
+    },
     batchSize: () => parts.batchSize,
     async analyze(frames) {
       await frameLink.ask(async (client) => {

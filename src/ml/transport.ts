@@ -20,5 +20,7 @@ export interface MlTransport {
   analyze(frames: readonly SampledFrame[]): Promise<unknown[]>;
   /** It keeps a connection, and pauses by itself before it tries again. */
   readonly reconnects: boolean;
+  /** Whether its connection stands now. True where none is kept. */
+  readonly isConnected: boolean;
   close(): Promise<void>;
 }

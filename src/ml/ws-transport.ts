@@ -71,6 +71,10 @@ class WsTransport implements MlTransport {
     this.#connect();
   }
 
+  get isConnected(): boolean {
+    return this.#connection?.isOpen ?? false;
+  }
+
   batchSize(): number {
     return this.#parts.protocol === 'single' ? 1 : this.#parts.batchSize;
   }

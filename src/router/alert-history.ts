@@ -1,4 +1,5 @@
 import type { Encoded, Encoding } from '../../proto/codec.ts';
+import type { DeliveredAlert } from '../../proto/messages.ts';
 import type { Encodable } from './outgoing.ts';
 
 export interface HistoryLimits {
@@ -15,9 +16,13 @@ const HISTORY_LIMITS: HistoryLimits = {
   bytes: 256 * 1024 * 1024,
 };
 
-interface Remembered {
+/** What is kept beside its text, for who asks for some of them only. */
+export interface Remembered {
   id: string;
   streamId: string;
+  severity: DeliveredAlert['severity'];
+  /** When it came, ms since the epoch. */
+  createdAtMs: number;
   outgoing: Encodable;
   bytes: number;
 }
@@ -81,13 +86,18 @@ export class AlertHistory {
   }
 
   /** Ids must come in order. */
-  add(ownerId: string, id: string, streamId: string, message: Encodable): void {
+  add(
+    ownerId: string,
+    { id, streamId, severity }: Pick<DeliveredAlert, 'id' | 'streamId' | 'severity'>,
+    createdAtMs: number,
+    message: Encodable,
+  ): void {
     const outgoing = new Encodings(message);
     const { bytes } = outgoing;
     const user = this.#users.get(ownerId) ?? { alerts: [], bytes: 0, forgotten: this.#forgotten };
     this.#users.delete(ownerId);
     this.#users.set(ownerId, user);
-    user.alerts.push({ id, streamId, outgoing, bytes });
+    user.alerts.push({ id, streamId, severity, createdAtMs, outgoing, bytes });
     user.bytes += bytes;
     this.#bytes += bytes;
     this.#owners.set(streamId, ownerId);
@@ -103,6 +113,11 @@ export class AlertHistory {
   /** Who owned a stream when its last alert came, while that is remembered. */
   ownerOf(streamId: string): string | undefined {
     return this.#owners.get(streamId);
+  }
+
+  /** All that is remembered of a user's, the oldest first. */
+  of(ownerId: string): readonly Remembered[] {
+    return this.#users.get(ownerId)?.alerts ?? [];
   }
 
   /** Alerts with an id after `since`, of any of these places. */

@@ -1,10 +1,12 @@
 import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
 import type { AlertMessage, DeliveredAlert, ReportedAlert } from '../../proto/messages.ts';
 import type { AlertHistory } from './alert-history.ts';
+import type { AlertListeners } from './alert-listeners.ts';
+import { AnomalyMessage } from './anomaly-message.ts';
 import type { Counters } from './counters.ts';
-import { Outgoing } from './outgoing.ts';
+import { type Encodable, Outgoing } from './outgoing.ts';
 import type { Peer } from './peer.ts';
-import type { AlertSink, AnalysedFrame, Clock, EvidenceRoom } from './ports.ts';
+import type { AlertSink, AnalysedFrame, Clock, DurationSink, EvidenceRoom } from './ports.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { EncoderLink, Stream } from './stream.ts';
 import type { Streams } from './streams.ts';
@@ -15,15 +17,18 @@ export interface AlertsParts {
   /** Unique, and later ones sort after earlier ones. */
   newAlertId: () => string;
   history: AlertHistory;
+  listeners: AlertListeners;
   /** Every accepted alert goes there, too. */
   sink: AlertSink | undefined;
   evidence: EvidenceRoom;
+  /** How old the frame of an alert was when the alert went out. */
+  alertDelay?: DurationSink;
 }
 
 /** Ids of alerts that the service gave them, remembered to know one that comes again. */
 const MAX_REPORTED_IDS = 10_000;
 
-/** Alerts on their way to the encoder of the stream and to every viewer that consumes alerts. */
+/** Alerts on their way to the encoder of the stream, to every viewer that consumes alerts, and to who listens to all alerts of the stream's owner. */
 export class Alerts {
   readonly #streams: Streams;
   readonly #parts: AlertsParts;
@@ -89,17 +94,33 @@ export class Alerts {
     }
     const outgoing = new Outgoing(message);
     this.#parts.counters.alertsAccepted += 1;
-    this.#parts.history.add(stream.ownerId, message.id, stream.id, outgoing);
+    this.#parts.history.add(stream.ownerId, message, this.#parts.clock.epochMs(), outgoing);
     this.#parts.sink?.take(message);
     for (const { viewer, wish } of stream.audience.viewings) if (wish.wantsAlerts) this.#send(viewer.peer, outgoing);
     if (stream.encoder?.consumes.includes('alert')) this.#send(stream.encoder.peer, outgoing);
+    this.#tellListeners(stream.ownerId, message, outgoing);
+  }
+
+  #tellListeners(userId: string, message: DeliveredAlert, outgoing: Outgoing): void {
+    const { listeners, evidence } = this.#parts;
+    let anomaly: AnomalyMessage | undefined;
+    for (const { peer, shape } of listeners.of(userId)) {
+      if (shape === 'alert') this.#send(peer, outgoing);
+      else {
+        anomaly ??= new AnomalyMessage(message, userId, evidence.find(message.id)?.jpeg);
+        this.#send(peer, anomaly);
+      }
+    }
   }
 
   #aboutFrame({ seq, timestamp, takenAtMs }: AnalysedFrame): NonNullable<DeliveredAlert['frame']> {
-    return { seq, timestamp, ageMs: Math.round(this.#parts.clock.monotonicMs() - takenAtMs) };
+    const ageMs = this.#parts.clock.monotonicMs() - takenAtMs;
+    this.#parts.alertDelay?.(ageMs);
+    const sinceCaptureMs = Math.round(this.#parts.clock.epochMs() - timestamp);
+    return { seq, timestamp, ageMs: Math.round(ageMs), sinceCaptureMs };
   }
 
-  #send(peer: Peer, outgoing: Outgoing): void {
+  #send(peer: Peer, outgoing: Encodable): void {
     if (peer.tell(outgoing)) this.#parts.counters.alertsDelivered += 1;
     else this.#parts.counters.alertsUndelivered += 1;
   }

@@ -22,6 +22,7 @@ export class Audience {
   readonly #viewings = new Set<Viewing>();
   readonly #msgpack: Lanes;
   readonly #json: Lanes;
+  #serviceViewings = 0;
   /** Those of the two that have viewers: the frame path does not look at others. */
   #used: readonly Lanes[] = [];
 
@@ -37,14 +38,19 @@ export class Audience {
     return this.#viewings;
   }
 
-  /** Frames a second that its most demanding viewer wants; 0 without viewers of frames. */
+  /** An ML service watches as a client. */
+  get hasService(): boolean {
+    return this.#serviceViewings > 0;
+  }
+
+  /** Frames a second that its most demanding viewer wants, a whole number; 0 without viewers of frames. */
   get wantedFps(): number {
     let fps = 0;
     for (const { wish } of this.#viewings) {
       if (!wish.wantsFrames) continue;
       // Most viewers want all there are, so the first one ends it.
       if (wish.maxFps === undefined) return Number.POSITIVE_INFINITY;
-      fps = Math.max(fps, wish.maxFps);
+      fps = Math.max(fps, Math.ceil(wish.maxFps));
     }
     return fps;
   }
@@ -78,6 +84,7 @@ export class Audience {
   admit(viewing: Viewing): void {
     viewing.audience = this;
     this.#viewings.add(viewing);
+    if (viewing.viewer.isService) this.#serviceViewings += 1;
     if (!viewing.wish.wantsFrames) return;
     if (this.#newest.byteLength > 0) {
       viewing.tally.offer();
@@ -91,6 +98,7 @@ export class Audience {
     this.#leaveLane(viewing);
     this.leaveTopic(viewing);
     this.#viewings.delete(viewing);
+    if (viewing.viewer.isService) this.#serviceViewings -= 1;
     viewing.audience = undefined;
     if (viewing.heldFor === undefined) return;
     viewing.heldFor = undefined;
@@ -112,6 +120,14 @@ export class Audience {
       viewing.heldFor = undefined;
       viewing.tally.drop('slow');
     } else if (viewing.socket.sendFrame(newest, encoding) !== 'refused') viewing.sent();
+  }
+
+  /** Offers the newest frame again to a paced viewer that has it: where nothing new comes, its connection must carry something now and then. */
+  repeat(viewing: Viewing): void {
+    if (viewing.lane !== 'paced' || viewing.heldFor !== undefined || this.#newest.byteLength === 0) return;
+    viewing.tally.offer();
+    viewing.heldFor = 'slow';
+    this.release(viewing);
   }
 
   /** The viewer's socket has drained: its lane again, and the newest frame if it has not had it. */

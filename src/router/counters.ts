@@ -20,7 +20,7 @@ export class Counters {
   alertsUndelivered = 0;
   /** Missed alerts that were sent because of `since`. */
   alertsReplayed = 0;
-  /** Registrations over a user's limit. */
+  /** Registrations and reservations over a user's limit, or beyond what can be kept of all. */
   streamsRefused = 0;
   /** Subscriptions over a stream's limit. */
   viewersRefused = 0;

@@ -9,7 +9,7 @@ export type DropCause = 'slow' | 'fps' | 'closed';
  * viewers add to a sum (tests/router/delivery.property.test.ts holds both).
  */
 export class FrameTally {
-  /** One for each frame of a stream that is watched, and one for the newest frame on joining. */
+  /** One for each frame of a stream that is watched, one for the newest frame on joining, and one each time that it is repeated. */
   offered = 0;
   /** Acknowledged by a viewer with a window; taken by the socket library for any other. */
   delivered = 0;

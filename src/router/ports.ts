@@ -98,7 +98,8 @@ export interface AlertSink {
 /** Who a connection speaks for, once its credentials were checked. */
 export interface Principal {
   userId: string;
-  sessionId: string;
+  /** Undefined: it lives by none, so none can end it. */
+  sessionId: string | undefined;
 }
 
 export type Verification =
@@ -115,7 +116,9 @@ export interface SessionVerifier {
 }
 
 /** What a client shows to be let in: a session's token, or a ticket that was bought with one. */
-export type Credentials = { kind: 'token'; token: string } | { kind: 'ticket'; ticket: string };
+export type Credentials =
+  /** `isCookie`: a browser added it by itself. */
+  { kind: 'token'; token: string; isCookie?: boolean } | { kind: 'ticket'; ticket: string };
 
 /** `limited`: so many attempts from this address have failed that nothing is looked up for it just now. */
 export type Admission = Verification | { kind: 'limited' };
@@ -156,6 +159,9 @@ export interface StreamOwners {
   /** Undefined: not loaded, or too long ago. `userId` undefined: nobody's. */
   known(streamId: string): { userId: string | undefined } | undefined;
 }
+
+/** Takes how long something took, ms, and how it ended where it may end in more than one way. Returns at once and throws nothing. */
+export type DurationSink<Outcome = void> = (tookMs: number, outcome: Outcome) => void;
 
 /** One line of log with its facts. Structured, so that nothing needs to be parsed at 3 a.m. */
 export type Log = (level: 'debug' | 'info' | 'warn' | 'error', facts: Record<string, unknown>, message: string) => void;

@@ -1,11 +1,23 @@
 import type { StreamAccess } from './access.ts';
 import { AlertHistory } from './alert-history.ts';
+import { AlertListeners } from './alert-listeners.ts';
 import { Alerts } from './alerts.ts';
 import { Counters } from './counters.ts';
 import { FramePath } from './frame-path.ts';
 import type { IngestLimits } from './ingest-limit.ts';
-import type { AlertSink, Clock, Defer, EvidenceRoom, FrameTap, Log, Publisher, StreamOwners } from './ports.ts';
+import type {
+  AlertSink,
+  Clock,
+  Defer,
+  DurationSink,
+  EvidenceRoom,
+  FrameTap,
+  Log,
+  Publisher,
+  StreamOwners,
+} from './ports.ts';
 import { PublishLog } from './publish-log.ts';
+import { Reservations } from './reservations.ts';
 import { Streams } from './streams.ts';
 import { Viewers } from './viewers.ts';
 
@@ -28,14 +40,21 @@ export interface RouterParts {
   alertCooldownMs: number;
   alertSink: AlertSink | undefined;
   evidence: EvidenceRoom;
+  /** How long one frame in some took to be routed. */
+  frameHandling?: DurationSink;
+  /** How old the frame of an alert was when the alert went out. */
+  alertDelay?: DurationSink;
 }
 
 /** The whole domain, wired: streams, their viewers, the way of frames and the way of alerts. */
 export interface Router {
   readonly streams: Streams;
+  readonly reservations: Reservations;
   readonly viewers: Viewers;
   readonly framePath: FramePath;
   readonly alerts: Alerts;
+  readonly listeners: AlertListeners;
+  readonly history: AlertHistory;
   readonly counters: Counters;
 }
 
@@ -43,8 +62,10 @@ export function createRouter(parts: RouterParts): Router {
   const counters = new Counters();
   const publishLog = new PublishLog();
   const history = new AlertHistory(parts.newAlertId());
+  const reservations = new Reservations(parts.clock, counters);
   const streams = new Streams({
     ...parts,
+    reservations,
     counters,
     publishLog,
     onLive: (stream) => viewers.bind(stream),
@@ -53,8 +74,9 @@ export function createRouter(parts: RouterParts): Router {
       stream.tap.close();
     },
   });
-  const viewers: Viewers = new Viewers(streams, { ...parts, counters, publishLog, history });
-  const alerts = new Alerts(streams, { ...parts, counters, history, sink: parts.alertSink });
-  const framePath = new FramePath(streams, parts.clock, counters);
-  return { streams, viewers, framePath, alerts, counters };
+  const viewers: Viewers = new Viewers(streams, { ...parts, reservations, counters, publishLog, history });
+  const listeners = new AlertListeners({ history, evidence: parts.evidence, counters });
+  const alerts = new Alerts(streams, { ...parts, counters, history, listeners, sink: parts.alertSink });
+  const framePath = new FramePath(streams, parts.clock, counters, parts.frameHandling);
+  return { streams, reservations, viewers, framePath, alerts, listeners, history, counters };
 }

@@ -6,9 +6,9 @@ export interface ConnectionStats {
   totalProducers: number;
   /** Subscriptions to frames of live streams. */
   totalVideoConsumers: number;
-  /** Subscriptions to alerts of live streams, and encoders that consume alerts. */
+  /** Subscriptions to alerts of live streams, who listens to all alerts of a live stream's owner, and encoders that consume alerts. */
   totalAlertConsumers: number;
-  /** Open WebSocket connections whose session was found good. */
+  /** Open WebSocket connections whose session was found good, and requests that last like them. */
   totalConnections: number;
   /** Ids of all live streams, those in their grace included. */
   activeStreams: string[];
@@ -26,6 +26,7 @@ export function connectionStats(router: Router, totalConnections: number): Conne
     stats.activeStreams.push(stream.id);
     if (stream.encoder !== undefined) stats.totalProducers += 1;
     if (stream.encoder?.consumes.includes('alert')) stats.totalAlertConsumers += 1;
+    stats.totalAlertConsumers += router.listeners.of(stream.ownerId).size;
     for (const viewing of stream.audience.viewings) {
       if (viewing.wish.wantsFrames) stats.totalVideoConsumers += 1;
       if (viewing.wish.wantsAlerts) stats.totalAlertConsumers += 1;
@@ -35,7 +36,7 @@ export function connectionStats(router: Router, totalConnections: number): Conne
 }
 
 /** What became of frames, alerts and messages since the start: names and units as `/stats` documents them. */
-export function trafficStats({ counters }: Router) {
+export function trafficStats({ counters, reservations }: Router) {
   const { notYours, rate } = counters.framesRejected;
   const { offered, delivered, dropped, inFlight } = counters.frames;
   return {
@@ -57,7 +58,7 @@ export function trafficStats({ counters }: Router) {
       replayed: counters.alertsReplayed,
     },
     messages: { invalid: counters.messagesInvalid, unauthorized: counters.unauthorized },
-    streams: { refused: counters.streamsRefused },
+    streams: { refused: counters.streamsRefused, reserved: reservations.size },
     viewers: { refused: counters.viewersRefused },
   };
 }

@@ -35,12 +35,16 @@ export interface StreamOrigin {
   /** Unique among all streams that ever were. */
   key: number;
   resumeToken: string;
+  /** Ms since the epoch. */
+  createdAtMs: number;
 }
 
 /** A live stream: it keeps its id, owner, viewers and newest frame while encoders come and go. */
 export class Stream {
   readonly id: string;
   readonly ownerId: string;
+  /** Unique among all streams that ever were, also of one name. */
+  readonly key: number;
   readonly newest = new NewestFrame();
   readonly audience: Audience;
   readonly limit: IngestLimit;
@@ -48,6 +52,8 @@ export class Stream {
   readonly cooldown: Cooldown;
   /** Whoever has it may go on with this stream. */
   readonly resumeToken: string;
+  /** When it went live, ms since the epoch. */
+  readonly createdAtMs: number;
   /** At most one `RATE_LIMITED` a second. */
   readonly rateNotice = new OncePer(1000);
   /** What its encoder says of it: device name, resolution and the like. */
@@ -58,6 +64,8 @@ export class Stream {
   /** When the grace ends, ms of the monotonic clock. */
   graceEndsMs = Number.POSITIVE_INFINITY;
   lastFrameMs = Number.NEGATIVE_INFINITY;
+  /** When an encoder last came or went, ms of the monotonic clock. */
+  lastLinkMs: number;
   /** Since when less is wanted than the encoder was asked for, ms of the monotonic clock. */
   lessWantedSinceMs = Number.POSITIVE_INFINITY;
   /** Number of the newest frame, from 1. */
@@ -66,8 +74,11 @@ export class Stream {
   constructor(origin: StreamOrigin, nowMs: number, parts: StreamParts) {
     this.id = origin.id;
     this.ownerId = origin.ownerId;
+    this.key = origin.key;
     this.resumeToken = origin.resumeToken;
     this.metadata = origin.metadata;
+    this.createdAtMs = origin.createdAtMs;
+    this.lastLinkMs = nowMs;
     this.cooldown = new Cooldown(parts.alertCooldownMs);
     this.limit = new IngestLimit(parts.limits, nowMs);
     this.tap = parts.tap.open(this, nowMs);

@@ -1,8 +1,10 @@
 import { CloseCode } from '../../proto/close-codes.ts';
 import { ErrorCode, invalid, ProtocolError } from '../../proto/errors.ts';
 import type { RegisterMessage, StreamStatus } from '../../proto/messages.ts';
+import { Claims, type ClaimsParts, notTheirs } from './claims.ts';
 import { Outgoing } from './outgoing.ts';
-import type { Clock, Log, StreamOwners } from './ports.ts';
+import type { Clock, Log } from './ports.ts';
+import type { Device, Reservation } from './reservations.ts';
 import { type EncoderLink, Stream, type StreamParts } from './stream.ts';
 import type { Wish } from './viewing.ts';
 
@@ -13,16 +15,13 @@ const LEAST_FPS = 1;
 /** Less is asked for only after this time: a page that is loaded anew must not make the camera falter. */
 const LESS_AFTER_MS = 2_000;
 
-export interface StreamsParts extends StreamParts {
+export interface StreamsParts extends StreamParts, ClaimsParts {
   clock: Clock;
   log: Log;
   graceMs: number;
   /** `stream_` and word characters, with at least 96 random bits: clients in the field parse it with `/stream_\w+/`. */
   newStreamId: () => string;
   newResumeToken: () => string;
-  /** Who owns streams that are not live, where somebody knows. */
-  owners: StreamOwners | undefined;
-  maxStreamsPerUser: number;
   /** A stream of this id became live: pending viewers may be bound. */
   onLive: (stream: Stream) => void;
   /** A stream ended; its audience was told. */
@@ -34,11 +33,12 @@ export class Streams {
   readonly #parts: StreamsParts;
   readonly #streams = new Map<string, Stream>();
   readonly #byResumeToken = new Map<string, Stream>();
-  readonly #countOfUser = new Map<string, number>();
+  readonly #claims: Claims;
   #lastKey = 0;
 
   constructor(parts: StreamsParts) {
     this.#parts = parts;
+    this.#claims = new Claims(parts);
   }
 
   get all(): IterableIterator<Stream> {
@@ -47,6 +47,22 @@ export class Streams {
 
   get(streamId: string): Stream | undefined {
     return this.#streams.get(streamId);
+  }
+
+  /** Whose the name is: the owner of its live stream, or for whom it is reserved. */
+  ownerOf(streamId: string): string | undefined {
+    return this.#streams.get(streamId)?.ownerId ?? this.#parts.reservations.get(streamId)?.ownerId;
+  }
+
+  /**
+   * Keeps a new name for a stream of this user.
+   * @throws ProtocolError `ROUTING_ERROR` when the user has as many streams as are allowed, or says too much of them, `UNAVAILABLE` when no more
+   * names can be kept.
+   */
+  reserve(ownerId: string, device: Device): Reservation {
+    const reservation = this.#claims.reserve(this.#parts.newStreamId(), ownerId, device);
+    this.#parts.log('info', { streamId: reservation.streamId, userId: ownerId }, 'stream reserved');
+    return reservation;
   }
 
   /**
@@ -69,7 +85,7 @@ export class Streams {
     }
     const existing = this.#streams.get(streamId);
     const stream = existing === undefined ? this.#open(streamId, link, message) : this.#rebind(existing, link);
-    stream.metadata = message.metadata ?? stream.metadata;
+    if (message.metadata !== undefined) stream.metadata = this.#described(streamId, message.metadata);
     link.produces = message.produces ?? ['video-frame'];
     link.consumes = message.consumes ?? [];
     link.peer.learns(message.understands);
@@ -83,7 +99,7 @@ export class Streams {
 
   /** A viewer came: an encoder that sends less than is wanted now is asked for more. */
   askForMore(stream: Stream, { wantsFrames, maxFps }: Wish): void {
-    const wanted = Math.min(this.#parts.limits.maxFps, maxFps ?? Number.POSITIVE_INFINITY);
+    const wanted = Math.min(this.#parts.limits.maxFps, Math.ceil(maxFps ?? Number.POSITIVE_INFINITY));
     if (wantsFrames && wanted > this.#askedFps(stream)) this.#ask(stream, wanted);
   }
 
@@ -91,8 +107,10 @@ export class Streams {
   encoderGone(link: EncoderLink): void {
     const { stream } = link;
     if (stream === undefined) return;
+    const nowMs = this.#parts.clock.monotonicMs();
     stream.encoder = undefined;
-    stream.graceEndsMs = this.#parts.clock.monotonicMs() + this.#parts.graceMs;
+    stream.lastLinkMs = nowMs;
+    stream.graceEndsMs = nowMs + this.#parts.graceMs;
     this.#parts.log('info', { streamId: stream.id, graceMs: this.#parts.graceMs }, 'encoder gone, grace begins');
   }
 
@@ -106,6 +124,12 @@ export class Streams {
     return new Outgoing({ type: 'status', streamId, status, timestamp: this.#parts.clock.epochMs() });
   }
 
+  /** When it was last there: a frame of it, or its encoder as it came or went. Ms since the epoch. */
+  lastSeenMs({ lastFrameMs, lastLinkMs }: Stream): number {
+    const { clock } = this.#parts;
+    return Math.round(clock.epochMs() - (clock.monotonicMs() - Math.max(lastFrameMs, lastLinkMs)));
+  }
+
   /** Lets time pass: to be called a few times a second. */
   tick(): void {
     const nowMs = this.#parts.clock.monotonicMs();
@@ -116,16 +140,25 @@ export class Streams {
       this.#askForLess(stream, nowMs);
       if (nowMs >= stream.graceEndsMs) this.#end(stream);
     }
+    this.#parts.reservations.tick();
   }
 
   /**
-   * Ends a stream at its owner's wish, and sends its encoder away. False when there is no such stream.
+   * Ends a stream at its owner's wish, sends its encoder away, and keeps its name no longer. False when there is no such stream, live or reserved.
    * @throws ProtocolError `UNAUTHORIZED` when it is another user's.
    */
   delete(streamId: string, userId: string): boolean {
+    const ownerId = this.ownerOf(streamId);
+    if (ownerId === undefined) return false;
+    if (ownerId !== userId) throw notTheirs(streamId);
     const stream = this.#streams.get(streamId);
-    if (stream === undefined) return false;
-    if (stream.ownerId !== userId) throw notTheirs(streamId);
+    if (stream !== undefined) this.#cutOff(stream);
+    const reservation = this.#parts.reservations.get(streamId);
+    if (reservation !== undefined) this.#parts.reservations.remove(reservation);
+    return true;
+  }
+
+  #cutOff(stream: Stream): void {
     const { encoder } = stream;
     stream.encoder = undefined;
     if (encoder !== undefined) {
@@ -133,37 +166,30 @@ export class Streams {
       encoder.peer.socket.close(CloseCode.streamDeleted, 'Stream deleted');
     }
     this.#end(stream);
-    return true;
   }
 
-  /** A name that is not live may be another's all the same: where owners are known, it must be known whose it is. */
-  #checkOwner(streamId: string, userId: string): void {
-    const { owners } = this.#parts;
-    if (owners === undefined) return;
-    const owner = owners.known(streamId);
-    if (owner === undefined) {
-      throw new ProtocolError(ErrorCode.unavailable, 'streamId: its owner cannot be looked up now, try again');
-    }
-    if (owner.userId !== undefined && owner.userId !== userId) throw notTheirs(streamId);
+  /** What the encoder says, over what was said when the name was reserved. */
+  #described(streamId: string, metadata: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const reservation = this.#parts.reservations.get(streamId);
+    return reservation === undefined ? metadata : { ...reservation.metadata, ...metadata };
   }
 
   #open(streamId: string, link: EncoderLink, { streamId: named, metadata = {} }: RegisterMessage): Stream {
     const { principal } = link.peer;
-    if (named !== undefined) this.#checkOwner(streamId, principal.userId);
-    const count = this.#countOfUser.get(principal.userId) ?? 0;
-    if (count >= this.#parts.maxStreamsPerUser) {
-      this.#parts.counters.streamsRefused += 1;
-      const message = `register: this user has ${count} streams, as many as are allowed`;
-      throw new ProtocolError(ErrorCode.routingError, message);
-    }
-    this.#countOfUser.set(principal.userId, count + 1);
+    this.#claims.take(streamId, principal.userId, named !== undefined);
     this.#lastKey += 1;
-    const nowMs = this.#parts.clock.monotonicMs();
-    const resumeToken = this.#parts.newResumeToken();
-    const origin = { id: streamId, ownerId: principal.userId, metadata, key: this.#lastKey, resumeToken };
-    const stream = new Stream(origin, nowMs, this.#parts);
+    const { clock } = this.#parts;
+    const origin = {
+      id: streamId,
+      ownerId: principal.userId,
+      metadata: this.#described(streamId, metadata),
+      key: this.#lastKey,
+      resumeToken: this.#parts.newResumeToken(),
+      createdAtMs: clock.epochMs(),
+    };
+    const stream = new Stream(origin, clock.monotonicMs(), this.#parts);
     this.#streams.set(streamId, stream);
-    this.#byResumeToken.set(resumeToken, stream);
+    this.#byResumeToken.set(stream.resumeToken, stream);
     this.#bind(stream, link);
     this.#parts.log('info', { streamId, userId: principal.userId }, 'stream online');
     this.#parts.onLive(stream);
@@ -186,15 +212,14 @@ export class Streams {
 
   #bind(stream: Stream, link: EncoderLink): void {
     stream.encoder = link;
+    stream.lastLinkMs = this.#parts.clock.monotonicMs();
     stream.graceEndsMs = Number.POSITIVE_INFINITY;
     link.stream = stream;
   }
 
   #end(stream: Stream): void {
     this.#streams.delete(stream.id);
-    const left = (this.#countOfUser.get(stream.ownerId) ?? 1) - 1;
-    if (left > 0) this.#countOfUser.set(stream.ownerId, left);
-    else this.#countOfUser.delete(stream.ownerId);
+    this.#claims.giveBack(stream.id, stream.ownerId, this.lastSeenMs(stream));
     this.#byResumeToken.delete(stream.resumeToken);
     this.setStatus(stream, 'offline');
     this.#parts.log('info', { streamId: stream.id, frames: stream.seq }, 'stream offline');
@@ -229,8 +254,4 @@ export class Streams {
     const { tap, limits } = this.#parts;
     return Math.min(limits.maxFps, Math.max(LEAST_FPS, Math.ceil(tap.fps), audience.wantedFps));
   }
-}
-
-function notTheirs(streamId: string): ProtocolError {
-  return new ProtocolError(ErrorCode.unauthorized, `streamId: ${streamId} belongs to another user`);
 }

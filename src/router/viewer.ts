@@ -5,13 +5,16 @@ import type { Viewing } from './viewing.ts';
 /** A connection that watches one stream or many: one socket, so it falls behind and catches up as a whole. */
 export class Viewer {
   readonly peer: Peer;
+  /** The ML service as a client: no user, so everybody's streams are its to watch, and nobody's alerts. */
+  readonly isService: boolean;
   readonly viewings = new Map<string, Viewing>();
   /** What it may ask for: in streams subscribed to, and alerts sent again. Made by the first `subscribe`. */
   requests: TokenBucket | undefined;
   #behind = false;
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, isService = false) {
     this.peer = peer;
+    this.isService = isService;
   }
 
   /** No frames until its socket has drained. */

@@ -29,6 +29,8 @@ export interface ViewersParts extends WatchRuleParts {
 const REQUESTS_PER_SECOND = 500;
 const REQUESTS_BURST = 5_000;
 
+const NORMAL_CLOSURE = 1000;
+
 /** Subscriptions: to live streams, to ones that do not exist yet, and to all of a user's. */
 export class Viewers {
   readonly #parts: ViewersParts;
@@ -53,7 +55,7 @@ export class Viewers {
     const { consumes, maxFps, window, since } = message;
     const wish: Wish = {
       wantsFrames: consumes?.includes('video-frame') ?? true,
-      wantsAlerts: consumes?.includes('alert') ?? true,
+      wantsAlerts: !viewer.isService && (consumes?.includes('alert') ?? true),
       maxFps,
       window,
     };
@@ -75,6 +77,23 @@ export class Viewers {
     for (const viewing of added) this.#bindOrWait(viewing);
   }
 
+  /**
+   * Subscribes to a live stream without a word: for a door where the viewer says nothing and is told nothing.
+   * @throws ProtocolError as `subscribe` does, and `ROUTING_ERROR` when the stream is not live.
+   */
+  watch(viewer: Viewer, streamId: string, wish: Wish): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) throw new ProtocolError(ErrorCode.routingError, `streamId: ${streamId} is not live`);
+    const objection = this.#rules.objection(viewer, streamId, stream);
+    if (objection !== undefined) throw objection;
+    this.#bindOrWait(this.#add(viewer, streamId, wish, false));
+  }
+
+  /** Offers the newest frames again to a viewer whose subscriptions have a window, see `Audience.repeat`. */
+  repeat(viewer: Viewer): void {
+    for (const viewing of viewer.viewings.values()) viewing.audience?.repeat(viewing);
+  }
+
   /** @throws ProtocolError `ROUTING_ERROR` when there is no such subscription. */
   unsubscribe(viewer: Viewer, streamId: string): void {
     const wasFromAll = viewer.viewings.get(streamId)?.isFromAll ?? true;
@@ -86,7 +105,7 @@ export class Viewers {
     // Its own subscription had taken the place of the one to all streams, which has it again.
     const stream = this.#streams.get(streamId);
     const wish = this.#allWatchers.wishOf(viewer);
-    if (!wasFromAll && wish !== undefined && stream?.ownerId === viewer.peer.principal.userId) {
+    if (!wasFromAll && wish !== undefined && stream !== undefined && isAmongAll(viewer, stream)) {
       this.#bindOrWait(this.#addFromAll(viewer, stream, wish));
     }
   }
@@ -155,14 +174,16 @@ export class Viewers {
     }
   }
 
-  /** A stream ended: its viewers wait for the next one of that id, but for those who watch whatever there is. */
+  /** A stream ended: its viewers wait for the next one of that id, but for those who watch whatever there is, or came for this one alone. */
   streamEnded(stream: Stream): void {
     for (const viewing of [...stream.audience.viewings]) {
       stream.audience.dismiss(viewing);
-      if (viewing.isFromAll) {
+      const { endsWithStream } = viewing.wish;
+      if (viewing.isFromAll || endsWithStream) {
         viewing.viewer.viewings.delete(stream.id);
         viewing.end();
       } else this.#waiting.add(viewing);
+      if (endsWithStream) viewing.socket.close(NORMAL_CLOSURE, 'The stream has ended');
     }
   }
 
@@ -206,11 +227,10 @@ export class Viewers {
 
   #subscribeAll(viewer: Viewer, wish: Wish, missed: Recollection | undefined): readonly Viewing[] {
     this.#forgetAll(viewer);
-    const { userId } = viewer.peer.principal;
     this.#allWatchers.add(viewer, wish);
     viewer.peer.answer(this.#subscribed(viewer, ALL_STREAMS, wish, missed));
-    const own = [...this.#streams.all].filter(({ ownerId }) => ownerId === userId);
-    return own.flatMap((stream) => this.#addFromAll(viewer, stream, wish) ?? []);
+    const all = [...this.#streams.all].filter((stream) => isAmongAll(viewer, stream));
+    return all.flatMap((stream) => this.#addFromAll(viewer, stream, wish) ?? []);
   }
 
   /** To be bound. Undefined when a subscription of its own to this stream counts more, or there is no room. */
@@ -292,4 +312,9 @@ export class Viewers {
     const about = streamId === undefined ? {} : { streamId };
     viewer.peer.tell(new Outgoing({ type: 'error', code, message, ...about, timestamp: this.#parts.clock.epochMs() }));
   }
+}
+
+/** Whether it is one of those that `*` stands for. */
+function isAmongAll({ isService, peer }: Viewer, { ownerId }: Stream): boolean {
+  return isService || ownerId === peer.principal.userId;
 }

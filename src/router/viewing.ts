@@ -15,6 +15,8 @@ export interface Wish {
   maxFps: number | undefined;
   /** Frames in flight; undefined: a plain viewer. */
   window: number | undefined;
+  /** Its connection is for this stream alone, and closed when that ends. */
+  endsWithStream?: boolean;
 }
 
 /** As the sampler for ML does: a frame that comes a few ms early must not cost the viewer every other one. */

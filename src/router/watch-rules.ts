@@ -3,6 +3,7 @@ import { MAX_SUBSCRIPTIONS } from '../../proto/limits.ts';
 import { mayWatch, type StreamAccess } from './access.ts';
 import type { Counters } from './counters.ts';
 import type { StreamOwners } from './ports.ts';
+import type { Reservations } from './reservations.ts';
 import type { Stream } from './stream.ts';
 import type { Viewer } from './viewer.ts';
 
@@ -10,6 +11,7 @@ export interface WatchRuleParts {
   access: StreamAccess;
   /** Who owns streams that are not live, where somebody knows. */
   owners: StreamOwners | undefined;
+  reservations: Reservations;
   maxViewersPerStream: number;
   counters: Counters;
 }
@@ -22,12 +24,13 @@ export class WatchRules {
     this.#parts = parts;
   }
 
-  /** Why the viewer may not watch it now. `stream`: undefined while it is not there; whose it will be, the web app may know. */
+  /** Why the viewer may not watch it now. `stream`: undefined while it is not there; whose it will be, a reservation or the web app may say. */
   objection(viewer: Viewer, streamId: string, stream: Stream | undefined): ProtocolError | undefined {
-    const { access, owners, maxViewersPerStream, counters } = this.#parts;
+    const { access, owners, reservations, maxViewersPerStream, counters } = this.#parts;
     const { userId } = viewer.peer.principal;
-    const ownerId = stream?.ownerId ?? owners?.known(streamId)?.userId ?? userId;
-    if (!mayWatch(access, userId, ownerId)) return unauthorized(streamId);
+    const awaitedOf = () => reservations.get(streamId)?.ownerId ?? owners?.known(streamId)?.userId;
+    const ownerId = stream?.ownerId ?? awaitedOf() ?? userId;
+    if (!viewer.isService && !mayWatch(access, userId, ownerId)) return unauthorized(streamId);
     const viewings = stream?.audience.viewings;
     if (viewings === undefined || viewings.size < maxViewersPerStream) return undefined;
     const own = viewer.viewings.get(streamId);

@@ -16,7 +16,7 @@ interface Report {
 
 const micro = fileURLToPath(new URL('../../dist/bench/micro.js', import.meta.url));
 
-const SUITES = ['codec', 'frame-path', 'ingest-limit', 'ml-batcher', 'access'];
+const SUITES = ['codec', 'frame-path', 'ingest-limit', 'ml-batcher', 'access', 'scrape'];
 const FIGURES = ['p50Ns', 'p99Ns', 'meanNs', 'operationsPerSecond', 'marginPercent', 'samples', 'operationsPerSample'];
 
 async function runMicro(...args: string[]): Promise<Outcome> {

@@ -5,6 +5,7 @@ import { SUBPROTOCOLS } from '../../proto/codec.ts';
 import { ErrorCode } from '../../proto/errors.ts';
 import { controlSchemas } from '../../proto/messages.ts';
 import { ENVIRONMENT_VARIABLES, readConfig } from '../../src/config.ts';
+import { WEB_SOCKET_PATHS } from '../../src/gateways/websocket/doors.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const readme = read('README.md');
@@ -109,7 +110,7 @@ test('the protocol explains every message type, subprotocol and path', () => {
     expect(protocol).toContain(`| \`${type}\` |`);
   }
   for (const name of Object.keys(SUBPROTOCOLS)) expect(protocol).toContain(`\`${name}\``);
-  for (const path of ['/streams/register', '/streams/subscribe']) expect(protocol).toContain(`\`${path}\``);
+  for (const path of WEB_SOCKET_PATHS) expect(protocol).toContain(`\`${path.replace(':user', '{user_id}')}\``);
 });
 
 test('every field of every control message stands in the protocol', () => {

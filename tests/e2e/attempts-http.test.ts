@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openEncoder } from '../support/client.ts';
+import { noteKnown } from '../support/evidence.ts';
 import { pictureNumber } from '../support/pictures.ts';
 import {
   type AnnasStream,
@@ -51,7 +52,10 @@ const noCredentials: [string, () => Promise<{ query?: string; headers?: Record<s
   ['an expired session as bearer', async () => ({ headers: { authorization: `Bearer ${await expiredToken()}` } })],
   ['a token of nobody', async () => ({ query: '?token=nobodys' })],
   ['the owner’s token with a forged signature', async () => ({ query: `?token=${two.anna.token}.${'A'.repeat(43)}=` })],
-  ['the owner’s user id as token', async () => ({ headers: { authorization: `Bearer ${two.anna.userId}` } })],
+  [
+    'the owner’s user id as token',
+    async () => ({ headers: { authorization: `Bearer ${noteKnown(two.anna.userId)}` } }),
+  ],
   ['the service token', async () => ({ headers: { authorization: `Bearer ${SERVICE_TOKEN}` } })],
   [
     'a ticket that was used',
@@ -76,23 +80,22 @@ const noCredentials: [string, () => Promise<{ query?: string; headers?: Record<s
 ];
 
 describe.each(noCredentials)('%s', (_name, credentials) => {
-  test('shows no picture, lists no stream, ends none, buys no ticket', async () => {
+  test('shows no picture and no alert, lists, reserves and ends no stream, buys no ticket', async () => {
     const { query = '', headers = {} } = await credentials();
     const before = await unauthorizedDoors();
-    const { userId } = two.anna;
-    const attempts: [string, string][] = [
-      ['GET', `/streams/${hers.id}/snapshot.jpg`],
-      ['GET', '/streams/not-there/snapshot.jpg'],
-      ['GET', `/api/users/${userId}/streams`],
-      ['DELETE', `/api/users/${userId}/streams/${hers.id}`],
-      ['DELETE', `/api/users/${userId}`],
-      ['POST', '/api/tickets'],
-    ];
-    for (const [method, path] of attempts) {
-      const { status, code } = await two.ask(path + query, { method, headers });
-      expect([method, path, status, code]).toEqual([method, path, 401, 'AUTH_REQUIRED']);
+    const attempts = two.router.app.routes.filter(({ needs }) => needs === 'session');
+    expect(attempts.length).toBeGreaterThan(9);
+    for (const { method, path: pattern } of attempts) {
+      for (const stream of [hers.id, 'not-there']) {
+        const path = pattern
+          .replace(':user', two.anna.userId)
+          .replace(':stream', stream)
+          .replace(':alert', 'some-alert');
+        const { status, code } = await two.ask(path + query, { method, headers });
+        expect([method, path, status, code]).toEqual([method, path, 401, 'AUTH_REQUIRED']);
+      }
     }
-    expect(await unauthorizedDoors()).toBe(before + attempts.length);
+    expect(await unauthorizedDoors()).toBe(before + 2 * attempts.length);
     await hers.expectUntouched();
   });
 });
@@ -111,6 +114,9 @@ const forbidden: [string, string, () => string][] = [
     'GET',
     () => `/api/users/${two.anna.userId}/streams?user_id=${two.bob.userId}`,
   ],
+  ['a stream', 'GET', () => `/api/users/${two.anna.userId}/streams/${hers.id}`],
+  ['a stream, under the own id', 'GET', () => `/api/users/${two.bob.userId}/streams/${hers.id}`],
+  ['its alerts', 'GET', () => `/api/alerts?streamId=${escaped(hers.id)}`],
   ['the end of a stream', 'DELETE', () => `/api/users/${two.anna.userId}/streams/${hers.id}`],
   ['the end of a stream, under the own id', 'DELETE', () => `/api/users/${two.bob.userId}/streams/${hers.id}`],
   [
@@ -150,7 +156,7 @@ test('one’s own list and one’s own end are one’s own alone', async () => {
   const { encoder, streamId: his } = await openEncoder(two.router.wsUrl, two.bob.token);
   const { userId } = two.bob;
   const list = await two.ask(`/api/users/${userId}/streams`, { headers: bearer(two.bob) });
-  expect(list.json).toEqual({ user_id: userId, streams: [{ stream_id: his, status: 'online' }] });
+  expect(list.json).toMatchObject({ user_id: userId, streams: [{ stream_id: his, status: 'online' }] });
   const end = await two.ask(`/api/users/${userId}`, { method: 'DELETE', headers: bearer(two.bob) });
   expect(end.json).toEqual({ user_id: userId, deleted: [his] });
   expect((await encoder.closed).code).toBe(4404);
@@ -163,7 +169,7 @@ test('the owner sees the newest picture and the list, and ends the stream', asyn
   const picture = await two.ask(`/streams/${hers.id}/snapshot.jpg`, asked);
   expect([picture.status, pictureNumber(picture.body)]).toEqual([200, hers.pictures]);
   const list = await two.ask(`/api/users/${two.anna.userId}/streams`, asked);
-  expect(list.json['streams']).toEqual([{ stream_id: hers.id, status: 'streaming' }]);
+  expect(list.json['streams']).toMatchObject([{ stream_id: hers.id, status: 'streaming' }]);
   const end = await two.ask(`/api/users/${two.anna.userId}/streams/${hers.id}`, { method: 'DELETE', ...asked });
   expect(end.json).toMatchObject({ stream_id: hers.id, status: 'deleted' });
   expect((await hers.encoder.closed).code).toBe(4404);

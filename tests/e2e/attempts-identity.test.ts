@@ -156,7 +156,7 @@ test('a name in a message is not who sends it', async () => {
   await hers.expectUntouched();
   await expectNothingOfOthers(viewer, ['*', his]);
   const list = await two.ask(`/api/users/${two.bob.userId}/streams`, { headers: bearer(two.bob) });
-  expect(list.json['streams']).toEqual([{ stream_id: his, status: 'streaming' }]);
+  expect(list.json['streams']).toMatchObject([{ stream_id: his, status: 'streaming' }]);
   await Promise.all([viewer.close(), encoder.close()]);
 });
 

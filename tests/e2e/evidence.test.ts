@@ -47,7 +47,8 @@ test('the picture of an alert is the one that was analysed, bit for bit, also wh
     STREAM_MAX_FPS: '100000',
     STREAM_MAX_BYTES_PER_SECOND: '10000000000',
   });
-  encoder.send(frameOf(encoder, streamId, walk[0] as Buffer, { timestamp: 1729943200123 }));
+  const capturedAtMs = Date.now() - 500;
+  encoder.send(frameOf(encoder, streamId, walk[0] as Buffer, { timestamp: capturedAtMs }));
   await until('the frame is at the service', () => ml.requests.length === 1);
   const sentAtMs = performance.now();
   for (let frame = 1; performance.now() - sentAtMs < 3_000; frame += 1) {
@@ -56,8 +57,9 @@ test('the picture of an alert is the one that was analysed, bit for bit, also wh
   }
   ml.requests[0]?.answer([{ streamId, severity: 'high', message: 'Person' }]);
   const alert = await viewer.next('alert');
-  expect(alert['frame']).toMatchObject({ seq: 1, timestamp: 1729943200123 });
+  expect(alert['frame']).toMatchObject({ seq: 1, timestamp: capturedAtMs });
   expect(alert['frame'].ageMs).toBeGreaterThanOrEqual(3_000);
+  expect(alert['frame'].sinceCaptureMs).toBeGreaterThanOrEqual(3_400);
   expect(alert['frame'].ageMs).toBeLessThan(performance.now() - sentAtMs + 1_000);
   const response = await get(alert['id']);
   expect(response.status).toBe(200);
@@ -98,3 +100,32 @@ test('an alert that the service reports again is not sent again', async () => {
   expect((await viewer.next('alert'))['message']).toBe('Another');
   expect((await router.stats())['alerts']).toMatchObject({ accepted: 2, repeated: 2 });
 });
+
+test.each(['seq', 'timestamp'])(
+  'a service that answers at once and posts its alert later, naming the frame by its %s, has the picture kept too',
+  async (field) => {
+    const token = 'the-token-of-the-service';
+    const { ml, router, encoder, streamId, viewer, get } = await world({
+      ML_SERVICE_TOKEN: token,
+      STREAM_MAX_FPS: '1000',
+    });
+    encoder.send(frameOf(encoder, streamId, walk[0] as Buffer, { timestamp: 1729943200123 }));
+    await until('the frame is at the service', () => ml.requests.length === 1);
+    ml.requests[0]?.answer([]);
+    await until('a later one is, too', () => {
+      encoder.send(frameOf(encoder, streamId, walk[1] as Buffer));
+      return ml.requests.length > 1;
+    });
+    const which = field === 'seq' ? { seq: 1 } : { timestamp: 1729943200123 };
+    const posted = await fetch(`${router.httpUrl}/alerts`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ streamId, severity: 'high', message: 'Person', ...which }),
+    });
+    expect(await posted.json()).toEqual({ accepted: 1, refused: [] });
+    const alert = await viewer.next('alert');
+    expect(alert['frame']).toMatchObject({ seq: 1, timestamp: 1729943200123 });
+    const served = await get(alert['id']);
+    expect(hashOf(new Uint8Array(await served.arrayBuffer()))).toBe(hashOf(walk[0] as Buffer));
+  },
+);

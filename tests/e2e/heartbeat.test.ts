@@ -1,6 +1,7 @@
 import { App, us_socket_local_port } from 'uWebSockets.js';
 import { expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { ConnectionLimits } from '../../src/gateways/websocket/connection-limits.ts';
 import { WebSocketGateway } from '../../src/gateways/websocket/gateway.ts';
 import { noTap } from '../../src/router/no-tap.ts';
 import type { Clock } from '../../src/router/ports.ts';
@@ -53,7 +54,7 @@ async function startGateway(
       const timer = setTimeout(action, delayMs);
       return () => clearTimeout(timer);
     },
-    maxima: { total: 100, perAddress: 100, pendingPerAddress: 100, perUser: 100 },
+    limits: new ConnectionLimits({ total: 100, perAddress: 100, pendingPerAddress: 100, perUser: 100 }),
     addressOf: (remote) => remote,
     authDeadlineMs: 10_000,
     rejectsAtUpgrade: false,
@@ -151,6 +152,21 @@ test.each([
   }
   await stop();
 });
+
+test.each(['/ws', '/api/streams/ws', '/ws/alerts/anna'])(
+  'at %s who answers pings stays, who does not is closed',
+  async (path) => {
+    const { url, stop } = await startGateway(40);
+    const { origin } = new URL(url);
+    const silent = new WebSocket(`${origin}${path}?token=any`, [], { autoPong: false });
+    const asks = await TestClient.open(`${origin}${path}?token=any`, json);
+    const closed = new Promise<number>((resolve) => void silent.on('close', resolve));
+    expect(await closed).toBe(4509);
+    await asks.next('heartbeat');
+    expect(asks.messages.map(({ type }) => type)).not.toContain('success');
+    await stop();
+  },
+);
 
 test('a client that offered a subprotocol is sent heartbeats before it has said anything', async () => {
   const { url, stop } = await startGateway(40);

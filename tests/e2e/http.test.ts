@@ -54,7 +54,7 @@ test.each(['/health', '/health/live', '/health/ready', '/stats', '/', '/dashboar
     expect((await fetch(router.httpUrl + path)).status).toBe(200);
     const wrong = await fetch(router.httpUrl + path, { method: 'POST', body: '{}' });
     expect(wrong.status).toBe(405);
-    expect(wrong.headers.get('allow')).toBe('GET');
+    expect(wrong.headers.get('allow')).toBe('GET, HEAD');
     expect(await wrong.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
   },
 );

@@ -1,52 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { openAccounts } from '../../src/demo/accounts.ts';
 import { openEncoder, openViewer, TestClient } from '../support/client.ts';
-import { notePrinted } from '../support/evidence.ts';
+import { productionProcess, startProcess } from '../support/process.ts';
 import { until } from '../support/until.ts';
-
-/** The built router as a process of its own: what `npm start` runs. */
-interface RouterProcess {
-  child: ChildProcess;
-  output: () => string;
-  exited: Promise<number | null>;
-}
-
-const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
-
-function startProcess(env: Record<string, string>, args: string[] = []): RouterProcess {
-  const child = spawn(process.execPath, [...args, main], {
-    env: { PATH: process.env['PATH'], PORT: '0', ...env },
-    cwd: fileURLToPath(new URL('.', import.meta.url)),
-  });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-    });
-  }
-  // The demo's welcome shows its token on purpose.
-  onTestFinished(() => notePrinted(text.replaceAll(/^(token: |Dashboard: |Watch frames arrive: ).*$/gm, '')));
-  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
-  onTestFinished(() => void child.kill('SIGKILL'));
-  return { child, output: () => text, exited };
-}
-
-async function productionProcess(
-  env: Record<string, string> = {},
-): Promise<RouterProcess & { port: number; token: string }> {
-  const { embeddedUrl } = inject('databases');
-  const secret = 'a secret of the tests, long enough';
-  const accounts = await openAccounts(embeddedUrl, secret);
-  const { token } = await accounts.signUp(`process-${crypto.randomUUID()}`);
-  await accounts.close();
-  const router = startProcess({ DATABASE_URL: embeddedUrl, BETTER_AUTH_SECRET: secret, HOST: '127.0.0.1', ...env });
-  await until('it listens', () => router.output().includes('"listening"') || router.child.exitCode !== null);
-  const port = Number(/"port":(\d+)/.exec(router.output())?.[1]);
-  return { ...router, port, token };
-}
 
 test('with no environment at all the demo shows moving frames and raises alerts for the token it prints', async () => {
   const router = startProcess({});

@@ -52,6 +52,7 @@ export interface FakeRequest {
 }
 
 export class FakeService implements MlTransport {
+  readonly isConnected = true;
   readonly requests: FakeRequest[] = [];
   reconnects = false;
   isClosed = false;

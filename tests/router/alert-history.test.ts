@@ -14,7 +14,7 @@ function alert(number: number, streamId: string, text = 'fall'): Outgoing {
 
 /** Takes an alert in. */
 function add(history: AlertHistory, ownerId: string, number: number, streamId = 'door', text?: string): void {
-  history.add(ownerId, id(number), streamId, alert(number, streamId, text));
+  history.add(ownerId, { id: id(number), streamId, severity: 'high' }, 1, alert(number, streamId, text));
 }
 
 /** What it remembers of all streams of a user: numbers, and whether that is all. */

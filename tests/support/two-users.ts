@@ -1,7 +1,7 @@
-import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { expect } from 'vitest';
 import type { Account } from '../../src/demo/accounts.ts';
+import { type Answer, ask as askPort, type Asked as Plainly } from './ask.ts';
 import { frameOf, jpegOf, openEncoder, openViewer, TestClient, type TestMessage } from './client.ts';
 import { numberedPicture, pictureNumber } from './pictures.ts';
 import { startTestRouter, type TestRouter } from './router.ts';
@@ -10,20 +10,9 @@ export const SERVICE_TOKEN = 'the-ml-service-and-nobody-else';
 
 const PICTURE_BYTES = 64;
 
-export interface Asked {
-  method?: string;
-  headers?: Record<string, string>;
-  body?: object;
+export interface Asked extends Plainly {
   /** Of a `Doubler`; default: the router's. */
   port?: number;
-}
-
-interface Answer {
-  status: number;
-  /** Of `{error: {code}}`. */
-  code: string | undefined;
-  json: TestMessage;
-  body: Buffer;
 }
 
 /** Anna, whose streams they are, and Bob, who has a good session of his own and wants what is hers. */
@@ -58,7 +47,7 @@ export async function startTwoUsers(env: Record<string, string> = {}, databaseUr
   });
   const anna = await router.signUp();
   const bob = await router.signUp();
-  const ask = (path: string, asked: Asked = {}) => answerTo(asked.port ?? router.port, path, asked);
+  const ask = (path: string, asked: Asked = {}) => askPort(asked.port ?? router.port, path, asked);
   return {
     router,
     anna,
@@ -198,26 +187,6 @@ export function bearer({ token }: Account): Record<string, string> {
 
 export function cookieOf({ cookie }: Account): string {
   return `better-auth.session_token=${cookie}`;
-}
-
-function answerTo(port: number, path: string, { method = 'GET', headers = {}, body }: Asked): Promise<Answer> {
-  const text = body === undefined ? undefined : JSON.stringify(body);
-  const sent = text === undefined ? headers : { ...headers, 'content-length': `${Buffer.byteLength(text)}` };
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, method, headers: sent, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        const all = Buffer.concat(chunks);
-        const isJson = response.headers['content-type']?.startsWith('application/json') ?? false;
-        const json = isJson ? (JSON.parse(all.toString('utf8')) as TestMessage) : {};
-        resolve({ status: response.statusCode ?? 0, code: json['error']?.code, json, body: all });
-      });
-    });
-    asked.on('error', reject);
-    asked.end(text);
-  });
 }
 
 export interface Doubler {

@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Admission, Authenticator, Log, Verification } from '../../router/ports.ts';
-import { findCredentials } from '../credentials.ts';
+import { findCredentials, type Origins, type Shown } from '../credentials.ts';
+import type { Guests } from '../guests.ts';
+import { isServiceToken } from '../service-token.ts';
 import type { Exchange } from './exchange.ts';
 import type { Handler } from './routes.ts';
 
@@ -8,7 +9,9 @@ export type Session = Extract<Verification, { kind: 'session' }>;
 
 export interface DoorkeeperParts {
   authenticator: Authenticator;
-  allowedOrigins: readonly string[];
+  allowedOrigins: Origins;
+  /** Lets everybody in; undefined: nobody without a good session. */
+  guests?: Guests | undefined;
   /** What the ML service shows; undefined: it may not call. */
   serviceToken: string | undefined;
   log: Log;
@@ -31,29 +34,54 @@ export class Doorkeeper {
 
   /** Calls `handler` for who has a good session; everybody else is answered. */
   withSession(handler: (exchange: Exchange, session: Session) => void, { tickets = true }: DoorOptions = {}): Handler {
-    return (exchange) => {
-      this.#answer(exchange, async () => {
-        const admission = await this.#admit(exchange, tickets);
-        if (admission.kind === 'session') handler(exchange, admission);
-        else this.#turnAway(exchange, admission);
-      });
+    return {
+      needs: 'session',
+      handle: (exchange) => {
+        this.#answer(exchange, async () => {
+          const session = await this.#session(exchange, tickets);
+          if (session !== undefined) handler(exchange, session);
+        });
+      },
+    };
+  }
+
+  /** The same for what comes with JSON of at most `maxBytes`. `value` undefined: the body was empty. */
+  withSessionAndJson(
+    maxBytes: number,
+    handler: (exchange: Exchange, session: Session, value: unknown) => void,
+  ): Handler {
+    return {
+      needs: 'session',
+      handle: (exchange) => {
+        const arriving = exchange.body(maxBytes);
+        this.#answer(exchange, async () => {
+          const session = await this.#session(exchange, true);
+          if (session === undefined) return;
+          const body = await arriving;
+          const json = body === undefined ? undefined : exchange.readJson(body);
+          if (json !== undefined) handler(exchange, session, json.value);
+        });
+      },
     };
   }
 
   /** Calls `handler` for the ML service. */
   withServiceToken(handler: (exchange: Exchange) => Promise<void>): Handler {
     const { authenticator, serviceToken } = this.#parts;
-    return (exchange) => {
-      this.#answer(exchange, async () => {
-        if (authenticator.isLimited(exchange.address)) {
-          this.#turnAway(exchange, { kind: 'limited' });
-        } else if (isService(exchange, serviceToken)) {
-          await handler(exchange);
-        } else {
-          authenticator.failed(exchange.address);
-          this.#turnAway(exchange, { kind: 'refused' });
-        }
-      });
+    return {
+      needs: 'service token',
+      handle: (exchange) => {
+        this.#answer(exchange, async () => {
+          if (authenticator.isLimited(exchange.address)) {
+            this.#turnAway(exchange, { kind: 'limited' });
+          } else if (isService(exchange, serviceToken)) {
+            await handler(exchange);
+          } else {
+            authenticator.failed(exchange.address);
+            this.#turnAway(exchange, { kind: 'refused' });
+          }
+        });
+      },
     };
   }
 
@@ -65,11 +93,28 @@ export class Doorkeeper {
     });
   }
 
+  /** Undefined: there is none, which is answered. */
+  async #session(exchange: Exchange, tickets: boolean): Promise<Session | undefined> {
+    const admission = await this.#admit(exchange, tickets);
+    if (admission.kind === 'session') return admission;
+    this.#turnAway(exchange, admission);
+    return undefined;
+  }
+
   async #admit(exchange: Exchange, tickets: boolean): Promise<Admission> {
-    const shown = findCredentials(exchange.request, this.#parts.allowedOrigins);
+    const { guests, allowedOrigins } = this.#parts;
+    if (guests === undefined) return this.#verify(findCredentials(exchange.request, allowedOrigins), exchange, tickets);
+    const shown = guests.credentialsIn(exchange.request);
+    const admission = await this.#verify(shown, exchange, tickets);
+    if (shown.kind === 'rejected' || admission.kind === 'session') return admission;
+    const principal = guests.principalAt(exchange.path);
+    return { kind: 'session', principal, expiresAtMs: Number.POSITIVE_INFINITY };
+  }
+
+  async #verify(shown: Shown, { address }: Exchange, tickets: boolean): Promise<Admission> {
     if (shown.kind !== 'credentials') return { kind: 'refused' };
     if (shown.credentials.kind === 'ticket' && !tickets) return { kind: 'refused' };
-    return this.#parts.authenticator.verify(shown.credentials, exchange.address);
+    return this.#parts.authenticator.verify(shown.credentials, address);
   }
 
   #turnAway(exchange: Exchange, admission: Exclude<Admission, { kind: 'session' }>): void {
@@ -82,13 +127,7 @@ export class Doorkeeper {
 function isService({ request }: Exchange, serviceToken: string | undefined): boolean {
   const [header, ...others] = request.authorization;
   const given = /^bearer +(\S+)$/i.exec(header ?? '')?.[1];
-  if (serviceToken === undefined || given === undefined || others.length > 0) return false;
-  // Hashes have one length, and say nothing about how much of the token was right.
-  return timingSafeEqual(hashOf(given), hashOf(serviceToken));
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  return given !== undefined && others.length === 0 && isServiceToken(given, serviceToken);
 }
 
 /** What a request without a good session is answered, also one for an upgrade. */

@@ -1,13 +1,19 @@
-import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { Log } from '../../router/ports.ts';
 import type { ConnectionStats } from '../../router/snapshot.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Exchange } from './exchange.ts';
 import type { Page } from './pages.ts';
-import { reply, replyError, replyJson } from './reply.ts';
+import { open, type Routes } from './routes.ts';
 
 export interface HttpGatewayParts {
   /** The original five fields of `/stats` and `/health`. */
   connectionStats: () => ConnectionStats;
   /** What `/stats` shows beside them. */
   detailedStats: () => Record<string, unknown>;
+  metrics: Pick<Metrics, 'contentType' | 'text'>;
+  log: Log;
+  /** How the router knows its users, where it is not by their sessions. */
+  authMode?: string | undefined;
   /** False from the moment the router drains. */
   isReady: () => boolean;
   /** What does not work just now, though the router does. */
@@ -16,33 +22,38 @@ export interface HttpGatewayParts {
   webSocketPaths: readonly string[];
 }
 
-/** Every plain HTTP path. To be built after the WebSocket gateway, since it answers whatever is left. */
-export function serveHttp(app: TemplatedApp, parts: HttpGatewayParts): void {
-  get(app, '/health', (res) => {
+/** The paths for everybody. To be called last, since it answers whatever is left. */
+export function serveHttp(routes: Routes, parts: HttpGatewayParts): void {
+  const get = (path: string, handle: (exchange: Exchange) => void) => routes.add(path, { GET: open(handle) });
+  const sendStats = (exchange: Exchange) => {
+    exchange.json(200, { ...parts.connectionStats(), ...parts.detailedStats() });
+  };
+  get('/health', (exchange) => {
     const ready = parts.isReady();
     const status = ready ? 'healthy' : 'draining';
-    replyJson(res, ready ? 200 : 503, { status, timestamp: new Date().toISOString(), stats: parts.connectionStats() });
+    const { authMode } = parts;
+    const timestamp = new Date().toISOString();
+    exchange.json(ready ? 200 : 503, { status, timestamp, authMode, stats: parts.connectionStats() });
   });
-  get(app, '/health/live', (res) => replyJson(res, 200, { status: 'live' }));
-  get(app, '/health/ready', (res) => {
+  get('/health/live', (exchange) => exchange.json(200, { status: 'live' }));
+  get('/health/ready', (exchange) => {
     const ready = parts.isReady();
     // Frames are routed all the same, so it is no reason to take the router out of service.
-    replyJson(res, ready ? 200 : 503, { status: ready ? 'ready' : 'draining', degraded: parts.degraded() });
+    exchange.json(ready ? 200 : 503, { status: ready ? 'ready' : 'draining', degraded: parts.degraded() });
   });
-  get(app, '/stats', (res) => replyJson(res, 200, { ...parts.connectionStats(), ...parts.detailedStats() }));
-  for (const [path, page] of parts.pages) get(app, path, (res) => reply(res, 200, page.body, page.headers));
-  for (const path of parts.webSocketPaths) {
-    app.any(path, (res) => {
-      replyError(res, 426, 'UPGRADE_REQUIRED', `${path} speaks WebSocket`, {
-        upgrade: 'websocket',
-        connection: 'Upgrade',
-      });
-    });
-  }
-  app.any('/*', (res, req) => replyError(res, 404, 'NOT_FOUND', `No such path: ${req.getUrl().slice(0, 100)}`));
+  get('/stats', sendStats);
+  get('/api/stats', sendStats);
+  get('/metrics', (exchange) => void sendMetrics(exchange, parts));
+  for (const [path, page] of parts.pages) get(path, (exchange) => exchange.bytes(200, page.body, page.headers));
+  for (const path of parts.webSocketPaths) routes.addWebSocket(path);
+  routes.addRest();
 }
 
-function get(app: TemplatedApp, path: string, handler: (res: HttpResponse, req: HttpRequest) => void): void {
-  app.get(path, handler);
-  app.any(path, (res) => replyError(res, 405, 'METHOD_NOT_ALLOWED', `${path} answers GET`, { allow: 'GET' }));
+async function sendMetrics(exchange: Exchange, { metrics, log }: HttpGatewayParts): Promise<void> {
+  try {
+    exchange.bytes(200, await metrics.text(), { 'content-type': metrics.contentType });
+  } catch (error) {
+    log('error', { err: error }, 'metrics cannot be read');
+    exchange.error(500, 'INTERNAL_ERROR', 'The router could not answer this request');
+  }
 }

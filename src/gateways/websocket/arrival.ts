@@ -1,11 +1,9 @@
 import type { Encoding } from '../../../proto/codec.ts';
-import type { Principal } from '../../router/ports.ts';
 import type { Shown } from '../credentials.ts';
 import type { Connection } from './connection.ts';
+import type { Door } from './doors.ts';
+import type { Entrant } from './entrance.ts';
 import type { UwsSocket } from './uws-socket.ts';
-
-/** The role is the path's: `/streams/register` or `/streams/subscribe`. */
-export type Role = 'encoder' | 'viewer';
 
 /** What a client may send while something is looked up for it: the subscriptions of a large wall, not frames. */
 const MAX_HELD_MESSAGES = 1_024;
@@ -29,7 +27,7 @@ export type ArrivalState = 'new' | 'busy' | 'live' | 'refused';
 
 /** A socket from its upgrade on: who asks, and what it said that nobody could listen to yet. */
 export class Arrival {
-  readonly role: Role;
+  readonly door: Door;
   readonly subprotocolEncoding: Encoding | undefined;
   /** By which its connections are counted. */
   readonly address: string;
@@ -45,15 +43,17 @@ export class Arrival {
   /** While it is expected to show credentials. `hint`: what its request showed that did not count. */
   expectation: { cancelDeadline: () => void; hint: string | undefined } | undefined;
   /** Found good before the upgrade. */
-  principal: Principal | undefined;
+  entrant: Entrant | undefined;
+  /** It was let in without a word of its own, after the time there was for one. */
+  wasSilent = false;
   #shown: Shown | undefined;
   /** Of the first message. */
   #heardEncoding: Encoding | undefined;
   #held: HeldMessage[] | undefined;
   #heldBytes = 0;
 
-  constructor(role: Role, subprotocolEncoding: Encoding | undefined, address: string, shown: Shown) {
-    this.role = role;
+  constructor(door: Door, subprotocolEncoding: Encoding | undefined, address: string, shown: Shown) {
+    this.door = door;
     this.subprotocolEncoding = subprotocolEncoding;
     this.address = address;
     this.#shown = shown;
@@ -66,9 +66,9 @@ export class Arrival {
     return shown ?? { kind: 'none' };
   }
 
-  /** The client's, as far as it is known. */
-  get encoding(): Encoding {
-    return this.subprotocolEncoding ?? this.#heardEncoding ?? 'json';
+  /** The client's. Undefined: it has not said anything yet, and every client of before speaks JSON. */
+  get knownEncoding(): Encoding | undefined {
+    return this.subprotocolEncoding ?? this.#heardEncoding;
   }
 
   heard(encoding: Encoding): void {
@@ -82,6 +82,11 @@ export class Arrival {
     if (this.#held.length >= MAX_HELD_MESSAGES || this.#heldBytes > MAX_HELD_BYTES) return false;
     this.#held.push({ message: Buffer.from(message.slice(0)), encoding });
     return true;
+  }
+
+  /** The oldest message held; it stays. */
+  get firstHeld(): HeldMessage | undefined {
+    return this.#held?.[0];
   }
 
   /** The oldest message held. */

@@ -1,15 +1,15 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Admission, Authenticator } from '../../router/ports.ts';
 import type { Shown } from '../credentials.ts';
 import { ANSWERS } from '../http/doorkeeper.ts';
-import { replyError } from '../http/reply.ts';
+import { type Headers, replyError } from '../http/reply.ts';
 import type { Arrival, SocketData } from './arrival.ts';
-import { causeOf, type Reception } from './reception.ts';
+import type { Entrance, Entry } from './entrance.ts';
+import { REFUSALS, type RefusalCause, type Refusals } from './refusals.ts';
 import type { UwsSocket } from './uws-socket.ts';
 
 export interface CheckedUpgradesParts {
-  authenticator: Authenticator;
-  reception: Reception;
+  entrance: Entrance;
+  refusals: Refusals;
   /** An open socket, if there is one. */
   anySocket: () => UwsSocket<SocketData> | undefined;
   isDraining: () => boolean;
@@ -38,7 +38,7 @@ export class CheckedUpgrades {
     });
     if (this.#underWay >= MAX_UNDER_WAY) return replyError(res, 503, 'UNAVAILABLE', 'Too many connections at once');
     this.#underWay += 1;
-    const admission = await this.#verify(shown, arrival.address).finally(() => {
+    const entry = await this.#check(shown, arrival).finally(() => {
       this.#underWay -= 1;
     });
     if (isAborted) return;
@@ -46,21 +46,20 @@ export class CheckedUpgrades {
       replyError(res, 503, 'UNAVAILABLE', 'The router is shutting down');
       return;
     }
-    if (admission.kind === 'session') {
-      arrival.principal = admission.principal;
+    if (entry.kind === 'entrant') {
+      arrival.entrant = entry.entrant;
       this.#upgradeNow(res, upgrade);
       return;
     }
-    const cause = causeOf(admission);
-    this.#parts.reception.note(cause, arrival.address);
-    const { status, code, message, headers } = ANSWERS[admission.kind];
+    this.#parts.refusals.note(entry.cause, arrival.address);
+    const { status, code, message, headers } = answerTo(entry.cause);
     replyError(res, status, code, message, headers);
   }
 
-  async #verify(shown: Shown, address: string): Promise<Admission> {
+  async #check(shown: Shown, { door, address }: Arrival): Promise<Entry> {
     return shown.kind === 'credentials'
-      ? this.#parts.authenticator.verify(shown.credentials, address)
-      : { kind: 'refused' };
+      ? this.#parts.entrance.check(door, shown.credentials, address)
+      : { kind: 'unknown', cause: 'unauthorized' };
   }
 
   /**
@@ -72,5 +71,21 @@ export class CheckedUpgrades {
     const other = this.#parts.anySocket();
     if (other === undefined) upgrade();
     else other.cork(() => void res.cork(upgrade));
+  }
+}
+
+function answerTo(cause: RefusalCause): { status: number; code: string; message: string; headers?: Headers } {
+  switch (cause) {
+    case 'unavailable':
+      return ANSWERS.unavailable;
+    case 'failures':
+      return ANSWERS.limited;
+    case 'foreignPath':
+    case 'mlClients':
+      return { status: 403, ...REFUSALS[cause] };
+    case 'wrongDoor':
+      return { status: 400, ...REFUSALS[cause] };
+    default:
+      return ANSWERS.refused;
   }
 }

@@ -11,21 +11,21 @@ export type ReachedLimit = keyof ConnectionMaxima;
 
 /** How many connections there are, in all, of each address and of each user. */
 export class ConnectionLimits {
-  readonly #maxima: ConnectionMaxima;
+  readonly maxima: ConnectionMaxima;
   #total = 0;
   readonly #ofAddress = new Tally();
   readonly #pendingOfAddress = new Tally();
   readonly #ofUser = new Tally();
 
   constructor(maxima: ConnectionMaxima) {
-    this.#maxima = maxima;
+    this.maxima = maxima;
   }
 
   /** Counts a connection in, unless a limit is reached: then it is that. */
   enter(address: string, isPending: boolean): ReachedLimit | undefined {
-    if (this.#total >= this.#maxima.total) return 'total';
-    if (this.#ofAddress.of(address) >= this.#maxima.perAddress) return 'perAddress';
-    if (isPending && this.#pendingOfAddress.of(address) >= this.#maxima.pendingPerAddress) return 'pendingPerAddress';
+    if (this.#total >= this.maxima.total) return 'total';
+    if (this.#ofAddress.of(address) >= this.maxima.perAddress) return 'perAddress';
+    if (isPending && this.#pendingOfAddress.of(address) >= this.maxima.pendingPerAddress) return 'pendingPerAddress';
     this.#total += 1;
     this.#ofAddress.add(address);
     if (isPending) this.#pendingOfAddress.add(address);
@@ -39,7 +39,7 @@ export class ConnectionLimits {
 
   /** Its user is known: counts it among theirs, unless they have too many. */
   enterUser(userId: string): ReachedLimit | undefined {
-    if (this.#ofUser.of(userId) >= this.#maxima.perUser) return 'perUser';
+    if (this.#ofUser.of(userId) >= this.maxima.perUser) return 'perUser';
     this.#ofUser.add(userId);
     return undefined;
   }

@@ -3,25 +3,28 @@ import type { Encoding } from '../../../proto/codec.ts';
 import { ErrorCode } from '../../../proto/errors.ts';
 import { Outgoing } from '../../router/outgoing.ts';
 import { Peer } from '../../router/peer.ts';
-import type { Clock, Principal, SessionHolder } from '../../router/ports.ts';
-import { EncoderLink } from '../../router/stream.ts';
+import type { Clock, SessionHolder } from '../../router/ports.ts';
 import { Strikes } from '../../router/strikes.ts';
 import type { TokenBucket } from '../../router/token-bucket.ts';
-import { Viewer } from '../../router/viewer.ts';
 import type { Arrival, SocketData } from './arrival.ts';
+import type { Door } from './doors.ts';
+import type { Entrant } from './entrance.ts';
+import { type Side, sideAt } from './side.ts';
 import type { UwsSocket } from './uws-socket.ts';
 
 /** Invalid messages that close a connection, and the time they must come in. */
 const MAX_INVALID_MESSAGES = 20;
 const INVALID_WINDOW_MS = 10_000;
 
-/** One authenticated WebSocket and what it is for. */
+/** One WebSocket that was let in, and what it is for. */
 export class Connection implements SessionHolder {
   readonly peer: Peer;
   readonly socket: UwsSocket<SocketData>;
-  readonly side: { role: 'encoder'; link: EncoderLink } | { role: 'viewer'; viewer: Viewer };
-  /** The session it lives by; a later `auth` may bring another one of the same user. */
-  sessionId: string;
+  readonly door: Door;
+  readonly standing: Entrant['standing'];
+  side: Side;
+  /** The session it lives by, if it does; a later `auth` may bring another one of the same user. */
+  sessionId: string | undefined;
   /** An `auth` that would bring another one is being looked up. */
   isRenewing = false;
   /** Names whose owners it may have looked up. */
@@ -32,16 +35,17 @@ export class Connection implements SessionHolder {
   #strikes: Strikes | undefined;
   #encodingKnown: boolean;
 
-  constructor(socket: UwsSocket<SocketData>, principal: Principal, arrival: Arrival, clock: Clock) {
+  constructor(socket: UwsSocket<SocketData>, { standing, principal }: Entrant, arrival: Arrival, clock: Clock) {
     this.socket = socket;
+    this.door = arrival.door;
+    this.standing = standing;
     this.sessionId = principal.sessionId;
     this.#clock = clock;
     this.peer = new Peer(principal, socket, arrival.subprotocolEncoding);
-    this.#encodingKnown = arrival.subprotocolEncoding !== undefined;
-    this.side =
-      arrival.role === 'encoder'
-        ? { role: 'encoder', link: new EncoderLink(this.peer) }
-        : { role: 'viewer', viewer: new Viewer(this.peer) };
+    const { knownEncoding } = arrival;
+    this.#encodingKnown = knownEncoding !== undefined;
+    if (knownEncoding !== undefined) this.peer.encoding = knownEncoding;
+    this.side = sideAt(arrival.door, this.peer);
   }
 
   /** Something arrived. Without a subprotocol the first message decides in which encoding the client is answered. */
@@ -50,6 +54,13 @@ export class Connection implements SessionHolder {
     if (this.#encodingKnown) return;
     this.peer.encoding = encoding;
     this.#encodingKnown = true;
+  }
+
+  /** Its `auth` was good. Who listens to alerts hears nothing but alerts. */
+  authenticated(): void {
+    if (this.door.kind === 'alerts') return;
+    const timestamp = this.#clock.epochMs();
+    this.peer.tell(new Outgoing({ type: 'success', message: 'Authentication successful', timestamp }));
   }
 
   /** One more invalid message. True when they are too many. */

@@ -1,5 +1,5 @@
 import { ErrorCode, invalid, ProtocolError } from '../../../proto/errors.ts';
-import type { AuthMessage, ControlMessage } from '../../../proto/messages.ts';
+import type { AuthMessage, ControlMessage, ReportedAlert, ServiceAlert } from '../../../proto/messages.ts';
 import { Outgoing } from '../../router/outgoing.ts';
 import type { Peer } from '../../router/peer.ts';
 import type { Clock } from '../../router/ports.ts';
@@ -8,7 +8,10 @@ import type { EncoderLink } from '../../router/stream.ts';
 import type { Viewer } from '../../router/viewer.ts';
 
 /** All but `auth`, which is a matter of the door. */
-export type RoutedMessage = Exclude<ControlMessage, AuthMessage>;
+export type RoutedMessage = Exclude<ControlMessage | ServiceAlert, AuthMessage>;
+
+/** Takes an alert of the ML service. @throws ProtocolError when it is refused. */
+export type TakeReport = (alert: ReportedAlert) => void;
 
 /**
  * One control message of an encoder.
@@ -34,17 +37,28 @@ export function handleEncoderMessage(router: Router, clock: Clock, link: Encoder
     case 'subscribe':
     case 'unsubscribe':
     case 'ack':
-      throw invalid(`type: ${message.type} belongs on /streams/subscribe, this is /streams/register`);
+      throw invalid(
+        `type: ${message.type} belongs on /streams/subscribe, or another connection to /ws: this is an encoder`,
+      );
   }
 }
 
 /**
- * One control message of a viewer.
+ * One control message of a viewer. `report`: where alerts of the ML service go that watches as a client.
  * @throws ProtocolError when it is refused.
  */
-export function handleViewerMessage(router: Router, clock: Clock, viewer: Viewer, message: RoutedMessage): void {
+export function handleViewerMessage(
+  router: Router,
+  clock: Clock,
+  viewer: Viewer,
+  message: RoutedMessage,
+  report: TakeReport,
+): void {
   switch (message.type) {
     case 'subscribe':
+      if (viewer.isService !== (message.clientType === 'ml-service')) {
+        throw invalid('clientType: as in the first subscribe of this connection');
+      }
       viewer.peer.learns(message.understands);
       router.viewers.subscribe(viewer, message);
       return;
@@ -58,10 +72,26 @@ export function handleViewerMessage(router: Router, clock: Clock, viewer: Viewer
       answerHeartbeat(viewer.peer, clock);
       return;
     case 'alert':
-      throw new ProtocolError(ErrorCode.unauthorized, 'alert: a dashboard may not send alerts');
+      if (!viewer.isService) throw new ProtocolError(ErrorCode.unauthorized, 'alert: a dashboard may not send alerts');
+      report(message);
+      return;
     case 'register':
-      throw invalid('type: register belongs on /streams/register, this is /streams/subscribe');
+      throw invalid('type: register belongs on /streams/register, or another connection to /ws: this is a viewer');
   }
+}
+
+/**
+ * One control message of a connection that has not said yet what it is for.
+ * @throws ProtocolError when it is refused.
+ */
+export function handleOpenMessage(clock: Clock, peer: Peer, { type }: RoutedMessage): void {
+  if (type !== 'heartbeat') throw invalid(`type: ${type} comes after register or subscribe`);
+  answerHeartbeat(peer, clock);
+}
+
+/** One control message of who only listens to alerts. */
+export function handleListenerMessage(clock: Clock, peer: Peer, { type }: RoutedMessage): void {
+  if (type === 'heartbeat') answerHeartbeat(peer, clock);
 }
 
 /** The client measures its round trip with it. */

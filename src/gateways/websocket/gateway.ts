@@ -3,29 +3,26 @@ import { CloseCode } from '../../../proto/close-codes.ts';
 import { type Encoding, SUBPROTOCOLS } from '../../../proto/codec.ts';
 import { atMost } from '../../at-most.ts';
 import { Outgoing } from '../../router/outgoing.ts';
-import type {
-  Admission,
-  After,
-  Authenticator,
-  Clock,
-  Log,
-  Principal,
-  SessionWatch,
-  StreamOwners,
-} from '../../router/ports.ts';
+import type { Admission, After, Authenticator, Clock, Log, SessionWatch, StreamOwners } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { ClientAddress } from '../client-address.ts';
-import { findCredentials, readRequestHead } from '../credentials.ts';
+import { findCredentials, type Origins, percentDecoded, queryValue, readRequestHead } from '../credentials.ts';
+import type { Guests } from '../guests.ts';
 import { replyError } from '../http/reply.ts';
-import { Arrival, type Role, type SocketData } from './arrival.ts';
+import { Arrival, type SocketData } from './arrival.ts';
 import { CheckedUpgrades } from './checked-upgrades.ts';
 import { Connection } from './connection.ts';
-import { ConnectionLimits, type ConnectionMaxima } from './connection-limits.ts';
+import type { ConnectionLimits, ReachedLimit } from './connection-limits.ts';
+import type { TakeReport } from './control.ts';
+import { DOOR_PATHS, DOORS, type Door } from './doors.ts';
+import { causeOf, Entrance, type Entrant } from './entrance.ts';
 import { ErrorAnswers } from './error-answers.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { Intake } from './intake.ts';
-import { authenticated, LookUps } from './look-ups.ts';
-import { causeOf, Reception, type RefusalCause } from './reception.ts';
+import { LookUps } from './look-ups.ts';
+import { Reception } from './reception.ts';
+import { type RefusalCause, Refusals } from './refusals.ts';
+import { Roles } from './roles.ts';
 import { UwsSocket } from './uws-socket.ts';
 
 /** Silence after which the library closes a connection. It accepts 8 to 960. */
@@ -55,21 +52,31 @@ export interface WebSocketGatewayParts {
   maxMessageBytes: number;
   /** Memory that one client may hold with what waits for it. */
   maxBackpressureBytes: number;
-  maxima: ConnectionMaxima;
+  limits: ConnectionLimits;
   addressOf: ClientAddress;
-  allowedOrigins: readonly string[];
+  allowedOrigins: Origins;
   authDeadlineMs: number;
   /** Sessions are checked before the upgrade, and a refusal is a 401. */
   rejectsAtUpgrade: boolean;
+  /** What the ML service shows; undefined: nobody is the ML service. */
+  serviceToken?: string | undefined;
+  /** Whether the ML service may come as a client. */
+  allowsMlClients?: boolean;
+  /** Takes an alert of an ML service that is a client. */
+  report?: TakeReport;
+  /** Lets everybody in; undefined: nobody without credentials. Nobody is rejected at the upgrade then. */
+  guests?: Guests | undefined;
   pingIntervalMs?: number;
 }
 
-/** The WebSocket doors `/streams/register` and `/streams/subscribe`: sockets in, router calls out. */
+/** The WebSocket doors, see `DOOR_PATHS`: sockets in, router calls out. */
 export class WebSocketGateway {
   readonly #parts: WebSocketGatewayParts;
   /** Every open socket, its session checked or not. */
   readonly #arrivals = new Set<Arrival>();
   readonly #reception: Reception;
+  readonly #refusals: Refusals;
+  readonly #roles: Roles;
   readonly #checkedUpgrades: CheckedUpgrades | undefined;
   readonly #intake: Intake;
   readonly #stopHeartbeat: () => void;
@@ -79,23 +86,28 @@ export class WebSocketGateway {
 
   constructor(app: TemplatedApp, parts: WebSocketGatewayParts) {
     this.#parts = parts;
-    const { router, authenticator } = parts;
-    const limits = new ConnectionLimits(parts.maxima);
+    const { router, serviceToken, guests, allowsMlClients = false, report = () => undefined } = parts;
+    const { streams, counters } = router;
+    const entrance = new Entrance({ ...parts, serviceToken, allowsMlClients });
+    const refusals = new Refusals(parts.clock, parts.log, counters);
+    this.#refusals = refusals;
     this.#reception = new Reception({
       ...parts,
-      limits,
-      admit: (arrival, principal, saidAuth) => this.#admit(arrival, principal, saidAuth),
+      entrance,
+      refusals,
+      allowsMlClients,
+      guests,
+      admit: (arrival, entrant, saidAuth) => this.#admit(arrival, entrant, saidAuth),
     });
-    if (parts.rejectsAtUpgrade) {
+    if (parts.rejectsAtUpgrade && guests === undefined) {
       const anySocket = () => this.#arrivals.values().next().value?.socket;
-      const isDraining = () => this.#draining;
-      this.#checkedUpgrades = new CheckedUpgrades({ authenticator, reception: this.#reception, anySocket, isDraining });
+      this.#checkedUpgrades = new CheckedUpgrades({ entrance, refusals, anySocket, isDraining: () => this.#draining });
     }
-    const lookUps = new LookUps({ ...parts, streams: router.streams });
-    const answers = new ErrorAnswers({ ...parts, counters: router.counters });
-    this.#intake = new Intake({ ...parts, lookUps, answers });
-    this.#open(app, '/streams/register', 'encoder');
-    this.#open(app, '/streams/subscribe', 'viewer');
+    this.#roles = new Roles({ ...parts, allowsMlClients });
+    const lookUps = new LookUps({ ...parts, streams, serviceToken });
+    const answers = new ErrorAnswers({ ...parts, counters });
+    this.#intake = new Intake({ ...parts, roles: this.#roles, lookUps, answers, report });
+    for (const { path, kind } of DOOR_PATHS) this.#open(app, path, kind);
     this.#stopHeartbeat = startHeartbeat(this.#arrivals, parts.clock, parts.pingIntervalMs ?? PING_INTERVAL_MS);
   }
 
@@ -105,12 +117,17 @@ export class WebSocketGateway {
 
   /** Counts a request that another door turned away. */
   noteRefused(admission: Exclude<Admission, { kind: 'session' }>, address: string): void {
-    this.#reception.note(causeOf(admission), address);
+    this.#refusals.note(causeOf(admission), address);
+  }
+
+  /** Counts a request that there was no room for. */
+  noteFull(reached: ReachedLimit, address: string): void {
+    this.#refusals.note(reached, address);
   }
 
   /** Connections and requests turned away since the start, by cause. */
   get refused(): Readonly<Record<RefusalCause, number>> {
-    return this.#reception.refused;
+    return this.#refusals.counts;
   }
 
   /**
@@ -138,7 +155,7 @@ export class WebSocketGateway {
     await atMost(deadlineMs, Promise.all([gone, ...this.#reception.checks]));
   }
 
-  #open(app: TemplatedApp, path: string, role: Role): void {
+  #open(app: TemplatedApp, path: string, kind: Door['kind']): void {
     app.ws<SocketData>(path, {
       // Ours is the limit that counts, since ours comes with an error; far beyond it the library cuts the connection.
       maxPayloadLength: this.#parts.maxMessageBytes * 2,
@@ -147,9 +164,10 @@ export class WebSocketGateway {
       maxBackpressure: Math.floor(this.#parts.maxBackpressureBytes / 2),
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       sendPingsAutomatically: false,
-      // Not for encoders: they would deflate every JPEG they send, to no avail, and the router would inflate it.
-      ...(role === 'viewer' ? { compression: SHARED_COMPRESSOR } : {}),
-      upgrade: (res, req, context) => this.#upgrade(role, res, req, context),
+      // Not for encoders: they would deflate every JPEG they send, to no avail, and the router would inflate it. So not where an encoder may come in either,
+      // since it is agreed on at the upgrade. Nor for alerts with a picture in them, which would be deflated for each socket anew.
+      ...(kind === 'viewer' ? { compression: SHARED_COMPRESSOR } : {}),
+      upgrade: (res, req, context) => this.#upgrade(kind, res, req, context),
       open: (ws) => this.#opened(ws),
       message: (ws, message, isBinary) => this.#message(ws, message, isBinary),
       dropped: (ws, message, isBinary) => this.#dropped(ws, message, isBinary),
@@ -166,13 +184,13 @@ export class WebSocketGateway {
    * Upgrades at once and checks the session afterwards, while what the client sends is held: so a browser can read the refusal. It is also
    * the simpler order for this library, see `CheckedUpgrades`.
    */
-  #upgrade(role: Role, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+  #upgrade(kind: Door['kind'], res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
     if (this.#draining) {
       replyError(res, 503, 'UNAVAILABLE', 'The router is shutting down');
       return;
     }
-    if (this.#arrivals.size >= this.#parts.maxima.total + REFUSED_AT_A_TIME) {
-      this.#reception.note('total', 'any');
+    if (this.#arrivals.size >= this.#parts.limits.maxima.total + REFUSED_AT_A_TIME) {
+      this.#refusals.note('total', 'any');
       replyError(res, 503, 'TOO_MANY_CONNECTIONS', 'The router has all the connections it takes');
       return;
     }
@@ -185,10 +203,15 @@ export class WebSocketGateway {
     const remote = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
     const head = readRequestHead(req);
     const address = this.#parts.addressOf(remote, head.forwardedFor);
-    const shown = findCredentials(head, this.#parts.allowedOrigins);
+    const { guests, allowedOrigins } = this.#parts;
+    const shown = guests === undefined ? findCredentials(head, allowedOrigins) : guests.credentialsIn(head);
+    const door: Door =
+      kind === 'alerts'
+        ? { kind, userId: percentDecoded(req.getParameter(0) ?? ''), since: queryValue(head.query, 'since') }
+        : DOORS[kind];
     const key = req.getHeader('sec-websocket-key');
     const extensions = req.getHeader('sec-websocket-extensions');
-    const arrival = new Arrival(role, SUBPROTOCOLS[subprotocol], address, shown);
+    const arrival = new Arrival(door, SUBPROTOCOLS[subprotocol], address, shown);
     const upgrade = () => {
       const data: SocketData = { arrival };
       res.upgrade(data, key, subprotocol, extensions, context);
@@ -204,20 +227,18 @@ export class WebSocketGateway {
     this.#reception.opened(arrival);
   }
 
-  #admit(arrival: Arrival, principal: Principal, saidAuth: boolean): void {
-    const { socket, role, address } = arrival;
+  #admit(arrival: Arrival, entrant: Entrant, saidAuth: boolean): void {
+    const { socket, door, address } = arrival;
     if (socket === undefined) return;
     const { clock, sessionWatch, log } = this.#parts;
-    const connection = new Connection(socket, principal, arrival, clock);
+    const { userId, sessionId } = entrant.principal;
+    const connection = new Connection(socket, entrant, arrival, clock);
     arrival.connection = connection;
     this.#connectionCount += 1;
-    sessionWatch.add(principal.sessionId, connection);
-    log('debug', { role, userId: principal.userId, address }, 'connected');
-    if (saidAuth) {
-      connection.heard(arrival.encoding);
-      connection.peer.tell(authenticated(clock));
-    }
-    this.#intake.listen(arrival, connection);
+    if (sessionId !== undefined) sessionWatch.add(sessionId, connection);
+    log('debug', { door: door.kind, standing: entrant.standing, userId, address }, 'connected');
+    if (saidAuth) connection.authenticated();
+    this.#intake.begin(arrival, connection);
   }
 
   #message(ws: WebSocket<SocketData>, message: ArrayBuffer, isBinary: boolean): void {
@@ -254,16 +275,12 @@ export class WebSocketGateway {
     const { connection } = arrival;
     if (connection === undefined) return;
     this.#connectionCount -= 1;
-    this.#parts.sessionWatch.remove(connection.sessionId, connection);
-    const { side } = connection;
-    const { userId } = connection.peer.principal;
-    if (side.role === 'viewer') {
-      const { offered, delivered, dropped } = this.#parts.router.viewers.gone(side.viewer);
-      this.#parts.log('debug', { role: side.role, userId, code, offered, delivered, dropped }, 'disconnected');
-    } else {
-      this.#parts.router.streams.encoderGone(side.link);
-      this.#parts.log('debug', { role: side.role, userId, code }, 'disconnected');
-    }
+    const { sessionId, side, peer } = connection;
+    if (sessionId !== undefined) this.#parts.sessionWatch.remove(sessionId, connection);
+    const frames = this.#roles.end(connection);
+    const { offered, delivered, dropped } = frames ?? {};
+    const facts = { role: side.role, userId: peer.principal.userId, code, offered, delivered, dropped };
+    this.#parts.log('debug', facts, 'disconnected');
   }
 }
 

@@ -1,19 +1,30 @@
-import { decodeControl, type Encoding } from '../../../proto/codec.ts';
-import type { ControlMessage } from '../../../proto/messages.ts';
+import { decodeControl, decodeServiceMessage, type Encoding } from '../../../proto/codec.ts';
+import type { ControlMessage, ServiceAlert } from '../../../proto/messages.ts';
 import type { Clock } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { Arrival } from './arrival.ts';
 import type { Connection } from './connection.ts';
-import { handleEncoderMessage, handleViewerMessage } from './control.ts';
+import {
+  handleEncoderMessage,
+  handleListenerMessage,
+  handleOpenMessage,
+  handleViewerMessage,
+  type RoutedMessage,
+  type TakeReport,
+} from './control.ts';
 import type { ErrorAnswers } from './error-answers.ts';
 import type { LookUps } from './look-ups.ts';
+import type { Roles } from './roles.ts';
 
 export interface IntakeParts {
   router: Router;
+  roles: Roles;
   lookUps: LookUps;
   answers: ErrorAnswers;
   clock: Clock;
   maxMessageBytes: number;
+  /** Takes the alerts of ML services that are clients. */
+  report: TakeReport;
 }
 
 /** What admitted connections say, one message after the other, also where one of them must wait for a look-up. */
@@ -22,6 +33,12 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+  }
+
+  /** It was let in. */
+  begin(arrival: Arrival, connection: Connection): void {
+    this.#try(connection, () => this.#parts.roles.begin(connection, arrival.wasSilent));
+    this.listen(arrival, connection);
   }
 
   /** What the connection has said while nobody listened, and from then on what comes. */
@@ -46,26 +63,45 @@ export class Intake {
     try {
       const { side } = connection;
       if (side.role === 'encoder' && router.framePath.accept(side.link, message, encoding)) return;
-      this.#handleControl(arrival, connection, decodeControl(message, encoding));
+      // Without a stream it refuses frames, and tells their sender to register.
+      if (side.role === 'open' && router.framePath.accept(side.link, message, encoding)) return;
+      const isService = side.role === 'viewer' && side.viewer.isService;
+      const control = isService ? decodeServiceMessage(message, encoding) : decodeControl(message, encoding);
+      this.#handleControl(arrival, connection, control);
     } catch (error) {
       answers.refuse(connection, error);
     }
   }
 
-  #handleControl(arrival: Arrival, connection: Connection, control: ControlMessage): void {
-    const { router, lookUps, clock } = this.#parts;
+  #handleControl(arrival: Arrival, connection: Connection, control: ControlMessage | ServiceAlert): void {
+    const { roles, lookUps } = this.#parts;
     if (control.type === 'auth') {
       this.#renew(connection, lookUps.renewal(connection, arrival.address, control));
       return;
     }
-    const { side } = connection;
-    const act = () => {
-      if (side.role === 'viewer') handleViewerMessage(router, clock, side.viewer, control);
-      else handleEncoderMessage(router, clock, side.link, control);
-    };
+    roles.settle(connection, control);
+    const act = () => this.#act(connection, control);
     const lookUp = lookUps.owners(connection, control, act);
     if (lookUp === undefined) act();
     else this.#await(arrival, connection, lookUp);
+  }
+
+  #act({ side, peer }: Connection, control: RoutedMessage): void {
+    const { router, clock, report } = this.#parts;
+    switch (side.role) {
+      case 'encoder':
+        handleEncoderMessage(router, clock, side.link, control);
+        return;
+      case 'viewer':
+        handleViewerMessage(router, clock, side.viewer, control, report);
+        return;
+      case 'open':
+        handleOpenMessage(clock, peer, control);
+        return;
+      case 'listener':
+        handleListenerMessage(clock, peer, control);
+        return;
+    }
   }
 
   /** Nothing waits for it: a camera must not stop because its session is renewed. */

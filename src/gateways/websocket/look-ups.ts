@@ -1,11 +1,12 @@
 import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
 import { ALL_STREAMS } from '../../../proto/limits.ts';
-import type { AuthMessage, ControlMessage } from '../../../proto/messages.ts';
-import { Outgoing } from '../../router/outgoing.ts';
+import type { AuthMessage } from '../../../proto/messages.ts';
 import type { Admission, Authenticator, Clock, SessionWatch, StreamOwners } from '../../router/ports.ts';
 import type { Streams } from '../../router/streams.ts';
 import { TokenBucket } from '../../router/token-bucket.ts';
+import { isServiceToken } from '../service-token.ts';
 import type { Connection } from './connection.ts';
+import type { RoutedMessage } from './control.ts';
 
 export interface LookUpsParts {
   authenticator: Authenticator;
@@ -13,6 +14,8 @@ export interface LookUpsParts {
   owners: StreamOwners | undefined;
   streams: Streams;
   clock: Clock;
+  /** What the ML service shows. */
+  serviceToken: string | undefined;
 }
 
 /** A wall of 1,000 streams, and again a little later. */
@@ -28,10 +31,11 @@ export class LookUps {
   }
 
   /**
-   * A new session for a connection that has one: what the promise answers renews it.
+   * A new session for a connection that has one: what the promise answers renews it. The ML service has none; it may show its token again.
    * @throws ProtocolError `RATE_LIMITED` while another one is looked up.
    */
   renewal(connection: Connection, address: string, { token }: AuthMessage): Promise<() => void> {
+    if (connection.standing === 'service') return Promise.resolve(() => this.#recognise(connection, address, token));
     if (connection.isRenewing) throw new ProtocolError(ErrorCode.rateLimited, 'auth: one at a time');
     connection.isRenewing = true;
     const verified = this.#parts.authenticator.verify({ kind: 'token', token }, address).finally(() => {
@@ -41,15 +45,15 @@ export class LookUps {
   }
 
   /**
-   * The owners of streams that are not live. Undefined: nothing need be looked up. Without the database nobody registers a name that may be
+   * The owners of streams that are neither live nor reserved. Undefined: nothing need be looked up. Without the database nobody registers a name that may be
    * another's; who subscribes to one waits for it as ever, and is checked when it is there.
    * @throws ProtocolError `RATE_LIMITED` to who asks for ever new names.
    */
-  owners(connection: Connection, control: ControlMessage, act: () => void): Promise<() => void> | undefined {
+  owners(connection: Connection, control: RoutedMessage, act: () => void): Promise<() => void> | undefined {
     const { owners, streams, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
     if (owners === undefined) return undefined;
-    const named = idsIn(control).filter((id) => id !== ALL_STREAMS && streams.get(id) === undefined);
+    const named = idsIn(control).filter((id) => id !== ALL_STREAMS && streams.ownerOf(id) === undefined);
     const unknown = owners.unknownOf(named);
     if (unknown.length === 0) return undefined;
     connection.lookUps ??= new TokenBucket(LOOK_UPS_PER_SECOND, LOOK_UPS_BURST, nowMs);
@@ -61,14 +65,25 @@ export class LookUps {
     return owners.load(unknown).then(() => act);
   }
 
+  #recognise(connection: Connection, address: string, token: string): void {
+    const { authenticator, serviceToken } = this.#parts;
+    if (authenticator.isLimited(address)) throw tooManyFailures();
+    if (isServiceToken(token, serviceToken)) {
+      connection.authenticated();
+      return;
+    }
+    authenticator.failed(address);
+    throw new ProtocolError(ErrorCode.unauthorized, 'token: not the service’s; the connection stays the service’s');
+  }
+
   #renew(connection: Connection, admission: Admission): void {
-    const { sessionWatch, clock } = this.#parts;
+    const { sessionWatch } = this.#parts;
     const { peer } = connection;
     switch (admission.kind) {
       case 'refused':
         throw new ProtocolError(ErrorCode.unauthorized, 'token: no good session; the connection keeps the one it has');
       case 'limited':
-        throw new ProtocolError(ErrorCode.rateLimited, 'auth: too many failed attempts from your address');
+        throw tooManyFailures();
       case 'unavailable':
         throw new ProtocolError(ErrorCode.unavailable, 'auth: sessions cannot be checked now, try again');
     }
@@ -76,19 +91,18 @@ export class LookUps {
     if (userId !== peer.principal.userId) {
       throw new ProtocolError(ErrorCode.unauthorized, 'token: it is another user’s than this connection’s');
     }
-    sessionWatch.remove(connection.sessionId, connection);
+    if (connection.sessionId !== undefined) sessionWatch.remove(connection.sessionId, connection);
     connection.sessionId = sessionId;
-    sessionWatch.add(sessionId, connection);
-    peer.tell(authenticated(clock));
+    if (sessionId !== undefined) sessionWatch.add(sessionId, connection);
+    connection.authenticated();
   }
 }
 
-/** The answer to `auth`. */
-export function authenticated(clock: Clock): Outgoing {
-  return new Outgoing({ type: 'success', message: 'Authentication successful', timestamp: clock.epochMs() });
+function tooManyFailures(): ProtocolError {
+  return new ProtocolError(ErrorCode.rateLimited, 'auth: too many failed attempts from your address');
 }
 
-function idsIn(control: ControlMessage): readonly string[] {
+function idsIn(control: RoutedMessage): readonly string[] {
   if (control.type === 'subscribe')
     return control.streamIds ?? (control.streamId === undefined ? [] : [control.streamId]);
   return control.type === 'register' && control.streamId !== undefined ? [control.streamId] : [];

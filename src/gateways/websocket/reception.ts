@@ -1,68 +1,41 @@
 import { CloseCode } from '../../../proto/close-codes.ts';
 import { decodeControl, type Encoding } from '../../../proto/codec.ts';
-import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
+import { ProtocolError } from '../../../proto/errors.ts';
 import { MAX_UNAUTHENTICATED_BYTES } from '../../../proto/limits.ts';
-import { OncePer } from '../../router/once-per.ts';
+import type { ControlMessage } from '../../../proto/messages.ts';
 import { Outgoing } from '../../router/outgoing.ts';
-import type { Admission, After, Authenticator, Clock, Credentials, Log, Principal } from '../../router/ports.ts';
+import type { After, Clock, Credentials, Log } from '../../router/ports.ts';
+import type { Guests } from '../guests.ts';
 import type { Arrival } from './arrival.ts';
-import type { ConnectionLimits, ReachedLimit } from './connection-limits.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
+import type { Door } from './doors.ts';
+import type { Entrance, Entrant } from './entrance.ts';
+import { introductionIn } from './introduction.ts';
+import { REFUSALS, type RefusalCause, type Refusals } from './refusals.ts';
 
-/** Why a connection was turned away. */
-export type RefusalCause = 'unauthorized' | 'noCredentials' | 'unavailable' | 'failures' | ReachedLimit;
-
-interface Refusal {
-  code: ErrorCode;
-  message: string;
-  /** 1008 for what will not be better in a moment. */
-  mayRetry: boolean;
-}
-
-const { authRequired, rateLimited, tooManyConnections, unavailable } = ErrorCode;
-
-const REFUSALS: Readonly<Record<RefusalCause, Refusal>> = {
-  unauthorized: { code: authRequired, message: 'A valid session token is required', mayRetry: false },
-  noCredentials: { code: authRequired, message: 'No credentials: send auth first, or a token', mayRetry: false },
-  unavailable: { code: unavailable, message: 'Sessions cannot be checked now, try again', mayRetry: true },
-  failures: { code: rateLimited, message: 'Too many failed attempts from your address', mayRetry: true },
-  total: { code: tooManyConnections, message: 'The router has all the connections it takes', mayRetry: true },
-  perAddress: { code: tooManyConnections, message: 'Too many connections from your address', mayRetry: true },
-  pendingPerAddress: {
-    code: tooManyConnections,
-    message: 'Too many connections from your address that show no credentials',
-    mayRetry: true,
-  },
-  perUser: { code: tooManyConnections, message: 'Too many connections of this user', mayRetry: true },
-};
+/** How long a guest may take to say who it is. */
+const GUEST_SILENCE_MS = 1_000;
 
 export interface ReceptionParts {
-  authenticator: Authenticator;
+  entrance: Entrance;
+  refusals: Refusals;
   limits: ConnectionLimits;
   clock: Clock;
   log: Log;
   after: After;
   /** How long a connection may stay without credentials, ms. */
   authDeadlineMs: number;
+  allowsMlClients: boolean;
+  /** Lets everybody in; undefined: nobody without credentials. */
+  guests: Guests | undefined;
   /** It may come in; what it has said so far waits to be handled. `saidAuth`: it wants an answer to its `auth`. */
-  admit: (arrival: Arrival, principal: Principal, saidAuth: boolean) => void;
+  admit: (arrival: Arrival, entrant: Entrant, saidAuth: boolean) => void;
 }
 
 /** Where every WebSocket waits between its upgrade and its admission: is there room, who is it, and may they come in? */
 export class Reception {
-  readonly refused: Record<RefusalCause, number> = {
-    unauthorized: 0,
-    noCredentials: 0,
-    unavailable: 0,
-    failures: 0,
-    total: 0,
-    perAddress: 0,
-    pendingPerAddress: 0,
-    perUser: 0,
-  };
   readonly #parts: ReceptionParts;
   readonly #checks = new Set<Promise<void>>();
-  /** One for each cause: what is everyday must not hide what is not. */
-  readonly #refusalLines = new Map<RefusalCause, OncePer>();
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -74,27 +47,28 @@ export class Reception {
   }
 
   opened(arrival: Arrival): void {
-    const { limits, after, authDeadlineMs } = this.#parts;
+    const { limits, guests } = this.#parts;
     const shown = arrival.takeShown();
-    arrival.isPending = shown.kind === 'none' && arrival.principal === undefined;
+    arrival.isPending = shown.kind === 'none' && arrival.entrant === undefined && guests === undefined;
     const reached = limits.enter(arrival.address, arrival.isPending);
     arrival.hasEntered = reached === undefined;
     if (reached !== undefined) this.#turnAway(arrival, reached);
-    else if (arrival.principal !== undefined) this.#welcome(arrival, arrival.principal, false);
-    else if (shown.kind === 'credentials') this.#check(arrival, shown.credentials, false);
+    else if (arrival.entrant !== undefined) this.#welcome(arrival, arrival.entrant);
     else if (shown.kind === 'rejected') this.#turnAway(arrival, 'unauthorized', shown.reason);
-    else {
-      const cancelDeadline = after(authDeadlineMs, () => this.#turnAwayUnknown(arrival, 'none came in time'));
-      arrival.expectation = { cancelDeadline, hint: shown.hint };
-    }
+    else if (guests !== undefined) this.#receiveGuest(arrival, guests, shown.kind === 'none' ? undefined : shown);
+    else if (shown.kind === 'credentials') this.#check(arrival, shown.credentials);
+    else this.#expect(arrival, shown.hint);
   }
 
   /** A message of a socket that is not `live`. */
   heard(arrival: Arrival, message: ArrayBuffer, encoding: Encoding): void {
+    const { guests } = this.#parts;
     arrival.heard(encoding);
-    if (arrival.state === 'new') this.#heardFirst(arrival, message, encoding);
-    else if (arrival.state === 'busy' && !arrival.hold(message, encoding)) {
-      arrival.socket?.close(CloseCode.tryAgainLater, 'Too much before it could be handled');
+    if (arrival.state === 'new' && guests === undefined) this.#heardFirst(arrival, message, encoding);
+    else if (arrival.state === 'new' || arrival.state === 'busy') {
+      if (!arrival.hold(message, encoding)) {
+        arrival.socket?.close(CloseCode.tryAgainLater, 'Too much before it could be handled');
+      } else if (arrival.state === 'new' && guests !== undefined) this.#meetGuest(arrival, guests);
     }
   }
 
@@ -106,15 +80,11 @@ export class Reception {
     if (arrival.connection !== undefined) this.#parts.limits.leaveUser(arrival.connection.peer.principal.userId);
   }
 
-  /** Counts a refusal; of many in one second only one is a line in the log. */
-  note(cause: RefusalCause, address: string): void {
-    this.refused[cause] += 1;
-    const line = this.#refusalLines.get(cause) ?? new OncePer(1000);
-    this.#refusalLines.set(cause, line);
-    const times = line.due(this.#parts.clock.monotonicMs());
-    // Bad credentials are everyday; a limit that is reached is something to look at.
-    const level = REFUSALS[cause].code === authRequired ? 'debug' : 'warn';
-    if (times > 0) this.#parts.log(level, { cause, address, times }, 'connections turned away');
+  /** It shows no credentials yet. `hint`: what its request showed that did not count. */
+  #expect(arrival: Arrival, hint: string | undefined): void {
+    const { after, authDeadlineMs } = this.#parts;
+    const cancelDeadline = after(authDeadlineMs, () => this.#turnAwayUnknown(arrival, 'none came in time'));
+    arrival.expectation = { cancelDeadline, hint };
   }
 
   /** The one message that a client without credentials may send: it brings them. */
@@ -125,29 +95,43 @@ export class Reception {
     }
     try {
       const control = decodeControl(new Uint8Array(message), encoding);
+      const objection = this.#objection(arrival.door, control);
       const token = 'token' in control ? control.token : undefined;
-      if (token === undefined) {
-        this.#turnAwayUnknown(arrival);
-        return;
+      if (objection !== undefined) this.#turnAway(arrival, objection);
+      else if (token === undefined) this.#turnAwayUnknown(arrival);
+      else {
+        const saidAuth = control.type === 'auth';
+        if (!saidAuth) arrival.hold(message, encoding);
+        this.#check(arrival, { kind: 'token', token }, { saidAuth });
       }
-      const saidAuth = control.type === 'auth';
-      if (!saidAuth) arrival.hold(message, encoding);
-      this.#check(arrival, { kind: 'token', token }, saidAuth);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#turnAwayUnknown(arrival, error.message);
     }
   }
 
-  #check(arrival: Arrival, credentials: Credentials, saidAuth: boolean): void {
+  /** An ML service that came to the wrong place: no credentials would help it, so it is told the right one. */
+  #objection(door: Door, control: ControlMessage): RefusalCause | undefined {
+    if (control.type !== 'subscribe' || control.clientType !== 'ml-service' || door.kind === 'alerts') return undefined;
+    if (door.kind !== 'either') return 'wrongDoor';
+    return this.#parts.allowsMlClients ? undefined : 'mlClients';
+  }
+
+  /** `ifUnknown`: what becomes of it if what it shows is no good session. */
+  #check(
+    arrival: Arrival,
+    credentials: Credentials,
+    { saidAuth = false, ifUnknown }: { saidAuth?: boolean; ifUnknown?: () => void } = {},
+  ): void {
     arrival.state = 'busy';
     this.#stopWaiting(arrival);
-    const check = this.#parts.authenticator
-      .verify(credentials, arrival.address)
-      .then((admission) => {
+    const check = this.#parts.entrance
+      .check(arrival.door, credentials, arrival.address)
+      .then((entry) => {
         if (arrival.socket?.isClosed) return;
-        if (admission.kind === 'session') this.#welcome(arrival, admission.principal, saidAuth);
-        else this.#turnAway(arrival, causeOf(admission));
+        if (entry.kind === 'entrant') this.#welcome(arrival, entry.entrant, saidAuth);
+        else if (entry.kind === 'unknown' && ifUnknown !== undefined) ifUnknown();
+        else this.#turnAway(arrival, entry.cause);
       })
       .catch((error: unknown) => {
         this.#parts.log('error', { err: error }, 'a connection could not be admitted');
@@ -157,9 +141,42 @@ export class Reception {
     this.#checks.add(check);
   }
 
-  #welcome(arrival: Arrival, principal: Principal, saidAuth: boolean): void {
-    const reached = this.#parts.limits.enterUser(principal.userId);
-    if (reached === undefined) this.#parts.admit(arrival, principal, saidAuth);
+  /** A path names it, or a good session, or its first message; or nobody does. */
+  #receiveGuest(arrival: Arrival, guests: Guests, shown?: { credentials: Credentials }): void {
+    const { door } = arrival;
+    const ifUnknown = () => {
+      if (door.kind === 'alerts') this.#welcomeGuest(arrival, guests, door.userId);
+      else if (arrival.firstHeld !== undefined) this.#meetGuest(arrival, guests);
+      else {
+        arrival.state = 'new';
+        const cancelDeadline = this.#parts.after(GUEST_SILENCE_MS, () => {
+          arrival.wasSilent = true;
+          this.#welcomeGuest(arrival, guests, undefined);
+        });
+        arrival.expectation = { cancelDeadline, hint: undefined };
+      }
+    };
+    if (shown === undefined) ifUnknown();
+    else this.#check(arrival, shown.credentials, { ifUnknown });
+  }
+
+  /** Its first message is held: it may bring a good session, and else it names the guest. */
+  #meetGuest(arrival: Arrival, guests: Guests): void {
+    const { token, name, isAuth } = introductionIn(arrival.firstHeld);
+    if (isAuth) arrival.takeHeld();
+    const ifUnknown = () => this.#welcomeGuest(arrival, guests, name, isAuth);
+    if (token === undefined) ifUnknown();
+    else this.#check(arrival, { kind: 'token', token }, { saidAuth: isAuth, ifUnknown });
+  }
+
+  #welcomeGuest(arrival: Arrival, guests: Guests, name: unknown, saidAuth = false): void {
+    this.#stopWaiting(arrival);
+    this.#welcome(arrival, { standing: 'guest', principal: guests.principalOf(name) }, saidAuth);
+  }
+
+  #welcome(arrival: Arrival, entrant: Entrant, saidAuth = false): void {
+    const reached = this.#parts.limits.enterUser(entrant.principal.userId);
+    if (reached === undefined) this.#parts.admit(arrival, entrant, saidAuth);
     else this.#turnAway(arrival, reached);
   }
 
@@ -180,28 +197,16 @@ export class Reception {
   /** A browser cannot read an HTTP error of a WebSocket, so the refusal comes as an error message and a close with the reason. */
   #turnAway(arrival: Arrival, cause: RefusalCause, detail?: string): void {
     arrival.state = 'refused';
-    this.note(cause, arrival.address);
+    this.#parts.refusals.note(cause, arrival.address);
     const { code, message, mayRetry } = REFUSALS[cause];
     const text = detail === undefined ? message : `${message}: ${detail}`;
     const error = new Outgoing({ type: 'error', code, message: text, timestamp: this.#parts.clock.epochMs() });
     // Not in this turn: it may still be the one of `open`, where the library must not be asked to close.
     setImmediate(() => {
-      const { socket, encoding } = arrival;
+      const { socket, knownEncoding: encoding = 'json' } = arrival;
       socket?.sendControl(error.in(encoding), encoding);
       if (mayRetry) socket?.close(CloseCode.tryAgainLater, 'Try again later');
       else socket?.close(CloseCode.policyViolation, 'Unauthorized');
     });
-  }
-}
-
-/** What a door does with credentials that open nothing. */
-export function causeOf(admission: Exclude<Admission, { kind: 'session' }>): RefusalCause {
-  switch (admission.kind) {
-    case 'refused':
-      return 'unauthorized';
-    case 'unavailable':
-      return 'unavailable';
-    case 'limited':
-      return 'failures';
   }
 }
