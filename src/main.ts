@@ -7,6 +7,7 @@ import { StartError } from './start-error.ts';
 
 /** A drain that hangs must not hold up a deployment. */
 const EXIT_DEADLINE_MS = 9_500;
+const LAST_LINE_MS = 100;
 
 if (existsSync('.env')) process.loadEnvFile('.env');
 
@@ -59,10 +60,13 @@ async function main(): Promise<void> {
       logger.info({ signal }, 'draining');
       setTimeout(() => process.exit(1), EXIT_DEADLINE_MS).unref();
       void running.drain().then(() => {
-        demo?.stop();
         logger.info('drained');
         logger.flush();
-        process.exit(0);
+        // Where nobody reads stdout any more the last line must fail first: at the exit the logger would try again for ever.
+        setTimeout(() => {
+          demo?.stop();
+          process.exit(0);
+        }, LAST_LINE_MS);
       });
     };
     process.on('SIGTERM', leave);

@@ -33,8 +33,11 @@ export const DEMO_STREAM_ID = 'demo-camera';
  */
 export function launchDemoWorld(): Promise<DemoWorld> {
   const built = new URL('./world.js', import.meta.url);
+  // Under `node --watch` every process below reports what it loads, over the very channel on which the demo says that it is ready.
+  const { WATCH_REPORT_DEPENDENCIES: _reports, ...env } = process.env;
   const child: ChildProcess = fork(existsSync(built) ? built : new URL('./world.ts', import.meta.url), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env,
   });
   return new Promise((resolve, reject) => {
     child.once('exit', () => {

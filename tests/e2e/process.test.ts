@@ -171,3 +171,11 @@ test('clients whose session is still being checked are sent away with 1012 as we
   expect(await router.exited).toBe(0);
   expect(router.output()).not.toMatch(/pool|\n\s+at /);
 });
+
+test('a router whose log nobody reads any more still ends when it is told to', async () => {
+  const router = await productionProcess();
+  router.child.stdout?.destroy();
+  router.child.stderr?.destroy();
+  router.child.kill('SIGTERM');
+  expect(await router.exited).toBe(0);
+});

@@ -18,7 +18,7 @@ export function hasChromium(): boolean {
   return hasTool('Chromium', CHROMIUM, ['--version']);
 }
 
-/** A browser with a fresh profile. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+/** A browser with a fresh profile. `flags`: beside those it always has. */
+export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...CHROMIUM_FLAGS, ...flags] });
 }
