@@ -14,6 +14,15 @@ async function slowDrops(): Promise<number> {
   return (await router.stats())['frames'].dropped.slow;
 }
 
+test('of two pictures of 6 MB in a row both arrive, though no socket takes one at once, and nobody says anything meanwhile', async () => {
+  const { token } = await router.signUp();
+  const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'msgpack' });
+  const viewer = await openViewer(router.wsUrl, token, streamId, { encoding: 'msgpack' });
+  for (const number of [1, 2]) encoder.send(frameOf(encoder, streamId, numberedPicture(number, 6_000_000)));
+  for (const number of [1, 2]) expect(numberOf(await viewer.next('video-frame'))).toBe(number);
+  for (const client of [encoder, viewer]) await client.close();
+});
+
 test.each([
   { kind: 'small frames, several to a tick', bytes: 10_000, encoding: 'msgpack' as const },
   { kind: 'frames of a surveillance camera', bytes: 34_000, encoding: 'msgpack' as const },

@@ -259,11 +259,15 @@ export class WebSocketGateway {
     this.#parts.router.viewers.dropped(connection.side.viewer, refused);
   }
 
+  /** In the next turn: of what is sent within this event, and not taken at once, the library forgets the rest until something else is sent or heard. */
   #drained(ws: WebSocket<SocketData>): void {
     const { connection } = ws.getUserData().arrival;
     if (connection === undefined) return;
-    if (connection.side.role === 'viewer') connection.side.viewer.catchUp();
-    else connection.peer.flush();
+    setImmediate(() => {
+      if (connection.socket.isClosed) return;
+      if (connection.side.role === 'viewer') connection.side.viewer.catchUp();
+      else connection.peer.flush();
+    });
   }
 
   #closed(ws: WebSocket<SocketData>, code: number): void {
