@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { whole } from './load/options.ts';
-import { measureFanOutBesideMl } from './ml/fan-out.ts';
+import { CAMERAS, measureFanOutBesideMl } from './ml/fan-out.ts';
 import { measureMlThroughput } from './ml/throughput.ts';
+import { ML_CONDITIONS } from './soak/conditions.ts';
 import { openBenchWorld } from './support/own-router.ts';
 import { type Budget, budgetTable, circumstances, markdownTable, recordResults } from './support/results.ts';
 import { ratioText } from './support/statistics.ts';
@@ -12,7 +13,7 @@ import { ratioText } from './support/statistics.ts';
  */
 
 const THROUGHPUT_RATIO = 8;
-const HANGING_RATIO = 1.1;
+const LATENCY_RATIO = 1.1;
 const THROUGHPUT_SECONDS = 2;
 
 const command = new Command('bench:ml')
@@ -45,16 +46,19 @@ const throughputText =
 print(`\n${throughputText}`);
 
 const world = await openBenchWorld();
-const { offP99Ms, beside } = await measureFanOutBesideMl(world, { rounds, seconds });
+const conditions = ML_CONDITIONS.filter((condition) => condition !== 'off');
+const { offP99Ms, beside } = await measureFanOutBesideMl(world, conditions, { rounds, seconds });
 const besideTable = markdownTable([
   ['ML service', 'p50 ms', 'p99 ms', 'p99 against ML off'],
   ...beside.map(({ condition, p50Ms, p99Ms, p99 }) => [condition, p50Ms.toFixed(2), p99Ms.toFixed(2), ratioText(p99)]),
 ]);
-const besideText = `### Viewers beside an ML service in any state: 1 stream → 100 viewers, 34 KB at 30 fps\n\n${besideTable}\n\np99 with ML off: ${offP99Ms.toFixed(2)} ms.`;
+const besideText =
+  `### Viewers beside an ML service in any state: ${CAMERAS.streams} streams × ${CAMERAS.viewersPerStream} viewers, 34 KB at 10 fps\n\n` +
+  `${besideTable}\n\np99 with ML off: ${offP99Ms.toFixed(2)} ms.`;
 print(`\n${besideText}`);
 
 const batch16 = throughput.costs.find(({ mode }) => mode === 'batch-16');
-const hanging = beside.find(({ condition }) => condition === 'hanging');
+const worst = beside.toSorted((one, other) => other.p99.value - one.p99.value)[0];
 const budgets: Budget[] = [];
 if (batch16 !== undefined) {
   budgets.push({
@@ -64,12 +68,12 @@ if (batch16 !== undefined) {
     isMet: batch16.timesFetch >= THROUGHPUT_RATIO,
   });
 }
-if (hanging !== undefined) {
+if (worst !== undefined) {
   budgets.push({
-    work: 'ML service hanging: p99 latency of the fan-out against ML off',
-    limit: `≤ ${HANGING_RATIO.toFixed(1)} ×`,
-    measured: ratioText(hanging.p99),
-    isMet: hanging.p99.value <= HANGING_RATIO,
+    work: 'ML service in any state: p99 latency of the fan-out against ML off',
+    limit: `≤ ${LATENCY_RATIO.toFixed(1)} ×`,
+    measured: `${ratioText(worst.p99)}, ${worst.condition}`,
+    isMet: worst.p99.value <= LATENCY_RATIO,
   });
 }
 print(`\n${budgetTable(budgets)}`);

@@ -56,7 +56,7 @@ export async function startContender(name: ContenderName, world: BenchWorld): Pr
 
 /** Everything on: sessions, limits, accounting, and sampling to an ML service that answers. */
 async function startRouterWithMl(world: BenchWorld): Promise<ServerProcess> {
-  const ml = await startServer(new URL('../servers/ml-stub.js', import.meta.url), { ML_STUB_MODE: 'healthy' });
+  const ml = await startServer(new URL('../servers/ml-stub.js', import.meta.url));
   const router = await world.startRouter({ ML_SERVICE_URL: `http://127.0.0.1:${ml.port}` });
   return {
     ...router,

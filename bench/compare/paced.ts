@@ -1,6 +1,6 @@
 import { median, type Ratio, type Round, ratioOf } from '../support/statistics.ts';
 import type { Contender } from './contenders.ts';
-import { type Measured, measure, PLAIN_WORK, type Work } from './measure.ts';
+import { measure, PLAIN_WORK, type Work } from './measure.ts';
 
 /** 1 stream → 100 viewers by the clock, far from what the machine can carry: what latency is when nobody is in a hurry. */
 const PACED: Work = { ...PLAIN_WORK, pace: { kind: 'fps', fps: 30 }, warmUpSeconds: 1, seconds: 3 };
@@ -70,9 +70,4 @@ export async function measureStalledMemory(router: Contender): Promise<StalledMe
     bytesPerStalledViewer: (crowd.residentBytes - reading.residentBytes) / (viewersPerStream * CROWD_SHARE),
     allowedBytes: BACKPRESSURE_BYTES + 100_000,
   };
-}
-
-/** Latency of one contender under the paced load. */
-export function measurePaced(contender: Contender, seconds: number): Promise<Measured> {
-  return measure(contender, { ...PACED, seconds });
 }

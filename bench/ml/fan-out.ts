@@ -1,15 +1,13 @@
 import type { Contender } from '../compare/contenders.ts';
-import { measurePaced } from '../compare/paced.ts';
+import { measure, PLAIN_WORK, type Work } from '../compare/measure.ts';
+import { CONDITION_WORDS, type MlCondition } from '../soak/conditions.ts';
+import { startService } from '../soak/services.ts';
 import type { BenchWorld } from '../support/own-router.ts';
-import { startServer } from '../support/server-process.ts';
 import { median, type Ratio, type Round, ratioOf } from '../support/statistics.ts';
 
-/** How the ML service is while viewers watch. `dead`: nobody listens at its address. */
-const ML_CONDITIONS = ['healthy', 'slow', 'hanging', 'dead'] as const;
-type MlCondition = (typeof ML_CONDITIONS)[number];
-
+/** What the service does while viewers watch, in words. */
 export interface FanOutBeside {
-  condition: MlCondition;
+  condition: string;
   /** p99 latency of viewers, against ML off. */
   p99: Ratio;
   p99Ms: number;
@@ -21,36 +19,46 @@ export interface FanOutOptions {
   seconds: number;
 }
 
+/** Fifty cameras, far from what the machine can carry, and more than any of the services keeps up with. */
+export const CAMERAS: Work = {
+  ...PLAIN_WORK,
+  streams: 50,
+  viewersPerStream: 2,
+  pace: { kind: 'fps', fps: 10 },
+  warmUpSeconds: 1.5,
+};
+
 /**
- * What does the state of the ML service do to viewers? 1 stream → 100 viewers at 30 fps, a router of its own for each condition, and
- * one without ML as the base, measured before and after each. Latency is from the send: what the tool itself is late by is left out.
+ * What does the state of the ML service do to viewers? A router of its own for each condition, and one without ML as the base, measured before and
+ * after each. Latency is from the send: what the tool itself is late by is left out.
  */
 export async function measureFanOutBesideMl(
   world: BenchWorld,
+  conditions: readonly Exclude<MlCondition, 'off'>[],
   { rounds, seconds }: FanOutOptions,
 ): Promise<{ offP99Ms: number; beside: FanOutBeside[] }> {
   const off = await contender('ML off', world, {});
-  const conditions = await Promise.all(
-    ML_CONDITIONS.map(async (condition) => ({
-      condition,
-      contender: await contender(condition, world, { ML_SERVICE_URL: await serviceUrl(condition) }),
-    })),
-  );
-  const look = async (one: Contender) => (await measurePaced(one, seconds)).report.latency.fromSend;
-  const rows = new Map<MlCondition, { rounds: Round[]; p50Ms: number[] }>(
-    ML_CONDITIONS.map((condition) => [condition, { rounds: [], p50Ms: [] }]),
+  const contenders: { words: string; one: Contender }[] = [];
+  for (const condition of conditions) {
+    const { url } = await startService(condition);
+    const words = CONDITION_WORDS[condition];
+    contenders.push({ words, one: await contender(words, world, { ML_SERVICE_URL: url, ML_PROTOCOL: 'batch' }) });
+  }
+  const look = async (one: Contender) => (await measure(one, { ...CAMERAS, seconds })).report.latency.fromSend;
+  const rows = new Map<string, { rounds: Round[]; p50Ms: number[] }>(
+    contenders.map(({ words }) => [words, { rounds: [], p50Ms: [] }]),
   );
   for (let round = 0; round < rounds; round += 1) {
     let before = await look(off);
-    for (const { condition, contender: one } of conditions) {
+    for (const { words, one } of contenders) {
       const measured = await look(one);
       const after = await look(off);
-      rows.get(condition)?.rounds.push({ before: before.p99, measured: measured.p99, after: after.p99 });
-      rows.get(condition)?.p50Ms.push(measured.p50);
+      rows.get(words)?.rounds.push({ before: before.p99, measured: measured.p99, after: after.p99 });
+      rows.get(words)?.p50Ms.push(measured.p50);
       before = after;
     }
   }
-  for (const { server } of [off, ...conditions.map((one) => one.contender)]) server.stop();
+  for (const { server } of [off, ...contenders.map(({ one }) => one)]) server.stop();
   const everyRound = [...rows.values()].flatMap((row) => row.rounds);
   return {
     offP99Ms: median(everyRound.flatMap(({ before, after }) => [before, after])),
@@ -67,11 +75,4 @@ async function contender(title: string, world: BenchWorld, env: Record<string, s
   const server = await world.startRouter(env);
   const target = { url: `ws://127.0.0.1:${server.port}`, dialect: 'watchout', token: world.token } as const;
   return { name: 'router', title, server, target, onlyEncoding: undefined };
-}
-
-async function serviceUrl(condition: MlCondition): Promise<string> {
-  // Port 1 is reserved, and nobody's.
-  if (condition === 'dead') return 'http://127.0.0.1:1';
-  const stub = await startServer(new URL('../servers/ml-stub.js', import.meta.url), { ML_STUB_MODE: condition });
-  return `http://127.0.0.1:${stub.port}`;
 }

@@ -61,7 +61,7 @@ interface Range {
  * @throws Error when a frame was lost on the way, or a sender delivered nothing.
  */
 export async function measureMlThroughput(options: MlThroughputOptions): Promise<MlThroughput> {
-  const stub = await startServer(new URL('../servers/ml-stub.js', import.meta.url), { ML_STUB_MODE: 'healthy' });
+  const stub = await startServer(new URL('../servers/ml-stub.js', import.meta.url));
   const url = `http://127.0.0.1:${stub.port}`;
   const base = startSender('fetch', url, options.frameBytes);
   const batches = BATCH_MODES.map((mode) => ({

@@ -92,6 +92,7 @@ function feedSender(size: number): Sender {
   let seq = 0;
   let frames = 0;
   let underWay = 0;
+  let samplerMs = clock.monotonicMs();
   let endsAtMs = 0;
   let allBack = () => {};
 
@@ -135,7 +136,9 @@ function feedSender(size: number): Sender {
     const nowMs = clock.monotonicMs();
     const tap = taps.get(streamId) ?? feed.open({ id: streamId, metadata: {} }, nowMs);
     taps.set(streamId, tap);
-    if (!tap.wants(nowMs)) throw new Error('the sampler refused a frame');
+    // A bucket fills with whole milliseconds, and a service that answers at once has a stream's next frame in the same one.
+    samplerMs = Math.max(samplerMs + 1, nowMs);
+    if (!tap.wants(samplerMs)) throw new Error('the sampler refused a frame');
     seq += 1;
     underWay += 1;
     tap.take(picture(), clock.epochMs(), seq, nowMs);

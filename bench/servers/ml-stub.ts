@@ -2,20 +2,9 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * An ML service that looks at nothing: bodies are read and thrown away, so that it hardly costs anything beside what is
- * measured. `ML_STUB_MODE`: `healthy` answers at once, `slow` after 1 s, `hanging` reads and never answers. A dead one
- * needs no server: a port where nobody listens. `GET /count` tells how many requests were read to their end.
+ * An ML service that looks at nothing and answers at once: bodies are read and thrown away, so that it hardly costs anything beside what is measured.
+ * `GET /count` tells how many requests were read to their end. Those that do otherwise: `ml-trouble.ts`.
  */
-const ANSWER_AFTER_MS: Readonly<Record<string, number>> = {
-  healthy: 0,
-  slow: 1000,
-  hanging: Number.POSITIVE_INFINITY,
-};
-
-const mode = process.env['ML_STUB_MODE'] ?? 'healthy';
-const answerAfterMs = ANSWER_AFTER_MS[mode];
-if (answerAfterMs === undefined) throw new Error(`ML_STUB_MODE: one of ${Object.keys(ANSWER_AFTER_MS)}, not ${mode}`);
-
 const ANSWERS: Readonly<Record<string, string>> = {
   '/analyze/batch': '{"alerts":[]}',
   '/analyze': '{"status":"ok"}',
@@ -29,8 +18,7 @@ const server = createServer((request, response) => {
   request.once('end', () => {
     if (request.method !== 'POST' || text === undefined) return answer(response, 404, '{"error":"not found"}');
     requests += 1;
-    if (answerAfterMs === 0) answer(response, 200, text);
-    else if (answerAfterMs !== Number.POSITIVE_INFINITY) setTimeout(answer, answerAfterMs, response, 200, text);
+    answer(response, 200, text);
   });
 });
 server.listen(0, '127.0.0.1', () => {

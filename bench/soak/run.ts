@@ -1,8 +1,9 @@
 import type { LoadPlan } from '../load/plan.ts';
 import { runLoad } from '../load/run.ts';
 import type { BenchWorld } from '../support/own-router.ts';
-import { type ServerProcess, startServer } from '../support/server-process.ts';
+import type { ServerProcess } from '../support/server-process.ts';
 import type { MlCondition, ServiceReport } from './conditions.ts';
+import { startService } from './services.ts';
 
 export interface SoakOptions {
   streams: number;
@@ -60,14 +61,8 @@ interface Place {
 
 async function openPlace(world: BenchWorld, condition: MlCondition): Promise<Place> {
   if (condition === 'off') return { condition, router: await world.startRouter(), service: undefined };
-  // Port 1 is reserved, and nobody's.
-  if (condition === 'dead') {
-    const router = await world.startRouter({ ML_SERVICE_URL: 'http://127.0.0.1:1', ML_PROTOCOL: 'batch' });
-    return { condition, router, service: undefined };
-  }
-  const service = await startServer(new URL('../servers/ml-trouble.js', import.meta.url), { ML_CONDITION: condition });
-  const env = { ML_SERVICE_URL: `http://127.0.0.1:${service.port}`, ML_PROTOCOL: 'batch' };
-  return { condition, router: await world.startRouter(env), service };
+  const { url, server: service } = await startService(condition);
+  return { condition, router: await world.startRouter({ ML_SERVICE_URL: url, ML_PROTOCOL: 'batch' }), service };
 }
 
 async function watch({ condition, router, service }: Place, token: string, options: SoakOptions): Promise<SoakRow> {
