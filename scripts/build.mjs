@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { removeClientPackage, writeClientPackage } from './client-package.mjs';
 
 const STAMP = 'dist/.built';
 const SOURCES = [
@@ -11,10 +12,15 @@ const SOURCES = [
   'proto',
   'bench',
   'tests/test-client.ts',
+  'package.json',
   'package-lock.json',
+  'scripts/client-package.mjs',
   'tsconfig.json',
   'tsconfig.build.json',
+  'tsconfig.client.json',
 ];
+/** The router, and the SDK, which knows a page and nothing of Node. */
+const PROJECTS = ['tsconfig.build.json', 'tsconfig.client.json'];
 
 process.chdir(dirname(import.meta.dirname));
 
@@ -41,7 +47,11 @@ if (tsc === undefined && builtMs === 0) {
   process.exit(1);
 }
 if (tsc !== undefined && SOURCES.some((path) => existsSync(path) && newestMs(path) > builtMs)) {
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+  removeClientPackage();
+  for (const project of PROJECTS) {
+    const { status } = spawnSync(process.execPath, [tsc, '-p', project], { stdio: 'inherit' });
+    if (status !== 0) process.exit(status ?? 1);
+  }
+  writeClientPackage();
   writeFileSync(STAMP, '');
 }

@@ -1,9 +1,14 @@
 // Makes the compiled SDK a package of its own, `dist/client`: it has the project's name and version, and nothing of the server, so a web app that
 // installs it gets one dependency and not twenty.
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER = 'dist/client';
+
+/** Before it is compiled: what is there is what will be packed. */
+export function removeClientPackage() {
+  rmSync(FOLDER, { recursive: true, force: true });
+}
 
 export function writeClientPackage() {
   const { name, version, license, engines, dependencies, peerDependencies, peerDependenciesMeta, exports } = JSON.parse(
@@ -25,6 +30,7 @@ export function writeClientPackage() {
   writeFileSync(join(FOLDER, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   copyFileSync('LICENSE', join(FOLDER, 'LICENSE'));
   copyFileSync('src/client/README.md', join(FOLDER, 'README.md'));
+  copyFileSync('proto/PROTOCOL.md', join(FOLDER, 'proto/PROTOCOL.md'));
   pointAtDeclarations();
 }
 

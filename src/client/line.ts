@@ -1,0 +1,111 @@
+import { WATCH_EVERY_MS, Watchdog } from './watchdog.ts';
+import { OPEN, type WebSocketLike } from './websocket.ts';
+import { decodeMessage, encodeMessage, type Incoming, type Outgoing } from './wire.ts';
+import type { World } from './world.ts';
+
+/** What happens on a line. After `closed`, or `drop`, nothing does. */
+export interface LineEvents {
+  opened(): void;
+  /** All but the answers to `ask`. */
+  message(message: Incoming): void;
+  closed(code: number, reason: string): void;
+}
+
+interface Question {
+  askedMs: number;
+  answered: (rttMs: number) => void;
+}
+
+/** As browsers say that a connection was lost. */
+const LOST = 1006;
+
+/** One WebSocket: messages in and out, and the watch over whether it still lives. */
+export class Line {
+  readonly #socket: WebSocketLike;
+  readonly #world: World;
+  readonly #events: LineEvents;
+  readonly #watchdog = new Watchdog();
+  /** `heartbeat`s on their way. The router is not asked to send any by itself, so each one that comes is the answer to the oldest. */
+  readonly #questions: Question[] = [];
+  #stopWatch: () => void;
+  #isOver = false;
+
+  constructor(socket: WebSocketLike, world: World, events: LineEvents) {
+    this.#socket = socket;
+    this.#world = world;
+    this.#events = events;
+    this.#stopWatch = () => undefined;
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => {
+      if (this.#isOver) return;
+      this.#watch();
+      events.opened();
+    };
+    socket.onmessage = ({ data }: { data: unknown }) => this.#heard(data);
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) => this.#closed(code, reason);
+    // `closed` follows. It stays when the line is dropped, since `ws` throws errors that nobody listens to.
+    socket.onerror = () => undefined;
+  }
+
+  get isOpen(): boolean {
+    return !this.#isOver && this.#socket.readyState === OPEN;
+  }
+
+  /** Bytes that the operating system has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** Into nothing when the line is not open. */
+  send(message: Outgoing): void {
+    if (this.isOpen) this.#socket.send(encodeMessage(message));
+  }
+
+  /** Sends a `heartbeat`. `answered` is called when the router has everything that was sent before it; never if the line ends first. */
+  ask(answered: (rttMs: number) => void): void {
+    if (!this.isOpen) return;
+    this.#questions.push({ askedMs: this.#world.nowMs(), answered });
+    this.send({ type: 'heartbeat' });
+  }
+
+  /** Ends it from here; nothing is heard of it any more. */
+  drop(): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#socket.close(1000);
+  }
+
+  #heard(data: unknown): void {
+    if (this.#isOver) return;
+    this.#watchdog.heard();
+    const message = decodeMessage(data);
+    if (message?.type === 'heartbeat') {
+      const question = this.#questions.shift();
+      question?.answered(this.#world.nowMs() - question.askedMs);
+    } else if (message !== undefined) this.#events.message(message);
+  }
+
+  #watch(): void {
+    this.#stopWatch = this.#world.after(WATCH_EVERY_MS, () => {
+      if (this.#watchdog.tick(this.#questions.length > 0)) {
+        this.drop();
+        this.#events.closed(LOST, '');
+        return;
+      }
+      if (this.#questions.length === 0) this.ask(() => undefined);
+      this.#watch();
+    });
+  }
+
+  #closed(code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#events.closed(code, reason);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#stopWatch();
+    this.#questions.length = 0;
+  }
+}
