@@ -15,6 +15,7 @@ export default defineConfig({
           include: ['tests/**/*.test.ts', 'proto/**/*.test.ts'],
           exclude: ['tests/afterwards/**'],
           globalSetup: ['tests/support/databases.ts'],
+          setupFiles: ['tests/support/own-database.ts'],
           sequence: { groupOrder: 0 },
         },
       },

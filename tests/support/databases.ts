@@ -7,7 +7,10 @@ import { collectEvidence } from './evidence.ts';
 
 /** Databases the suite may use. `postgresUrl`: a database of this run's own in a real Postgres, where one answers. */
 export interface TestDatabases {
+  /** Of this worker alone, see `own-database.ts`. */
   embeddedUrl: string;
+  /** One for each worker: an embedded database has one session, and mixes up what many say to it at once. */
+  embeddedUrls: readonly string[];
   postgresUrl: string | undefined;
 }
 
@@ -30,14 +33,15 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     );
   }
   const removeEvidence = collectEvidence();
-  const embedded = await startEmbeddedDatabase();
+  const embedded = await Promise.all(Array.from({ length: project.config.maxWorkers }, startEmbeddedDatabase));
   // Once, here: test files run side by side, and two that make the same tables at the same time fail.
-  for (const url of [embedded.url, postgres?.url])
+  const embeddedUrls = embedded.map(({ url }) => url);
+  for (const url of [...embeddedUrls, postgres?.url])
     if (url !== undefined) await (await openAccounts(url, 'setup')).close();
-  project.provide('databases', { embeddedUrl: embedded.url, postgresUrl: postgres?.url });
+  project.provide('databases', { embeddedUrl: embeddedUrls[0] ?? '', embeddedUrls, postgresUrl: postgres?.url });
   return async () => {
     await postgres?.drop();
-    await embedded.stop();
+    for (const database of embedded) await database.stop();
     removeEvidence();
   };
 }
