@@ -9,7 +9,7 @@ import { collectEvidence } from './evidence.ts';
 export interface TestDatabases {
   /** Of this worker alone, see `own-database.ts`. */
   embeddedUrl: string;
-  /** One for each worker: an embedded database has one session, and mixes up what many say to it at once. */
+  /** One for each worker: with one for all, a good session was refused once in some thousand look-ups. */
   embeddedUrls: readonly string[];
   postgresUrl: string | undefined;
 }
