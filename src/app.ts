@@ -1,4 +1,4 @@
-import { App, type us_listen_socket, us_socket_local_port } from 'uWebSockets.js';
+import { App, us_socket_local_port } from 'uWebSockets.js';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
@@ -34,22 +34,18 @@ import { createWebhook } from './gateways/webhook/webhook.ts';
 import { ConnectionLimits } from './gateways/websocket/connection-limits.ts';
 import { WEB_SOCKET_PATHS } from './gateways/websocket/doors.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
+import { listen } from './listen.ts';
 import { asLog } from './log.ts';
 import { createTransport } from './ml/create-transport.ts';
 import { createEvidenceRoom } from './ml/evidence.ts';
 import { MlFeed } from './ml/feed.ts';
 import { WatchedFrames } from './ml/watched-frames.ts';
+import { processUse } from './process-use.ts';
 import { PROJECT_FOLDER, VERSION } from './project.ts';
 import { noTap } from './router/no-tap.ts';
 import type { Clock } from './router/ports.ts';
 import { createRouter } from './router/router.ts';
 import { connectionStats, trafficStats } from './router/snapshot.ts';
-import { StartError } from './start-error.ts';
-
-/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: the package exports it as a value, but types it as none. */
-const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
-/** The overload with an address and options, which the types leave out. */
-type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void;
 
 /** How often time passes for streams: quiet ones, ends of grace, demand, and the last frame for viewers with `maxFps` (a quarter of a second late at most). */
 const TICK_MS = 250;
@@ -60,16 +56,6 @@ const CLOSE_DEADLINE_MS = 1_000;
 const WATCHED_FRAMES_BYTES = 64 * 1024 * 1024;
 
 const systemClock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
-
-/** What the process itself uses, for `/stats`. */
-function processUse() {
-  const { user, system } = process.cpuUsage();
-  return {
-    uptimeSeconds: Math.round(process.uptime()),
-    cpuSeconds: (user + system) / 1e6,
-    residentBytes: process.memoryUsage.rss(),
-  };
-}
 
 /** A router that serves. */
 export interface RunningApp {
@@ -278,7 +264,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     webSocketPaths: WEB_SOCKET_PATHS,
   });
 
-  const listenSocket = await listen(config.host, config.PORT);
+  const listenSocket = await listen(app, config.host, config.PORT);
   const ticks = setInterval(() => router.streams.tick(), TICK_MS);
   const rechecks = setInterval(() => void liveSessions.recheck(), config.SESSION_RECHECK_MS);
 
@@ -340,17 +326,5 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       requestTook: sinks.mlRequest,
     });
     return feed;
-  }
-
-  function listen(host: string, port: number): Promise<us_listen_socket> {
-    const listenOn = app.listen.bind(app) as unknown as Listen;
-    return new Promise((resolve, reject) => {
-      // Exclusive: by default a second process may share the port, and would quietly take half of the connections.
-      listenOn(host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
-        if (socket) return resolve(socket);
-        const why = 'the port is taken, or the address is not this machine’s';
-        reject(new StartError(`cannot listen on ${host}:${port}: ${why}`));
-      });
-    });
   }
 }
