@@ -26,7 +26,8 @@ export class Consumer {
   readonly wish: Wish;
   hasEnded = false;
   readonly #options: SubscribeOptions;
-  readonly #limiter: FpsLimiter;
+  /** By stream: to watch all of them at so many frames a second is that many of each. */
+  readonly #limiters = new Map<string, FpsLimiter>();
 
   /** @throws TypeError for options that a router would refuse. */
   constructor(options: SubscribeOptions) {
@@ -34,14 +35,12 @@ export class Consumer {
     this.wish = { frames: onFrame !== undefined, alerts: onAlert !== undefined, maxFps, window };
     checkWish(this.wish);
     this.#options = options;
-    // Another one of the same stream may want more.
-    this.#limiter = new FpsLimiter(maxFps);
   }
 
   /** The promise settles when it has taken it, and never rejects; undefined: it has. */
   take(frame: Frame, nowMs: number): Promise<void> | undefined {
     const { onFrame } = this.#options;
-    if (this.hasEnded || onFrame === undefined || !this.#limiter.admits(nowMs)) return undefined;
+    if (this.hasEnded || onFrame === undefined || !this.#admits(frame.streamId, nowMs)) return undefined;
     try {
       const taken = onFrame(frame);
       return isThenable(taken) ? Promise.resolve(taken).then(() => undefined, report) : undefined;
@@ -60,6 +59,7 @@ export class Consumer {
   }
 
   tellStatus(status: { streamId: string; status: StreamStatus }): void {
+    if (status.status === 'offline') this.#limiters.delete(status.streamId);
     if (!this.hasEnded) tell(this.#options.onStatus, status);
   }
 
@@ -67,6 +67,15 @@ export class Consumer {
     if (this.hasEnded) return;
     this.hasEnded = true;
     tell(this.#options.onEnd, error);
+  }
+
+  /** Another one of the same stream may want more. */
+  #admits(streamId: string, nowMs: number): boolean {
+    const { maxFps } = this.#options;
+    if (maxFps === undefined) return true;
+    const limiter = this.#limiters.get(streamId) ?? new FpsLimiter(maxFps);
+    this.#limiters.set(streamId, limiter);
+    return limiter.admits(nowMs);
   }
 }
 

@@ -139,7 +139,7 @@ test('a name that is another user’s is refused once and for all, with the reas
 describe('sessions', () => {
   let admin: pg.Pool;
   beforeAll(() => {
-    admin = new pg.Pool({ connectionString: inject('databases').embeddedUrl, max: 1 });
+    admin = new pg.Pool({ connectionString: inject('databases').url, max: 1 });
   });
   afterAll(() => admin.end());
 

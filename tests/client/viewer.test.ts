@@ -198,6 +198,27 @@ test('a thumbnail gets the rate it asked for, also beside a full picture of the 
   expect(full.frames.length).toBeGreaterThan(50);
 });
 
+test('all streams at so many frames a second are that many of each, and none starves beside another', async () => {
+  const { token } = await router.signUp();
+  const viewer = newViewer({ url: router.wsUrl, token });
+  const cameras = await Promise.all(['left', 'right'].map((name) => openCamera(token, name)));
+  const all = look(viewer, '*', { maxFps: 2 });
+  await untilOpen(viewer);
+  let sent = 0;
+  const stop = steadily(20, () => {
+    sent += 1;
+    for (const camera of cameras) camera.send(sent);
+  });
+  onTestFinished(stop);
+  await until('three seconds have passed', () => sent >= 60);
+  stop();
+  for (const name of ['left', 'right']) {
+    const frames = all.frames.filter(({ streamId }) => streamId === name);
+    expect(frames.length).toBeGreaterThanOrEqual(5);
+    expect(frames.length).toBeLessThanOrEqual(8);
+  }
+});
+
 test('a wall of 300 streams opens on one connection', async () => {
   const link = await openLink(router.port);
   const { token } = await router.signUp();

@@ -42,7 +42,12 @@ afterAll(async () => {
 test('the API document lists every path of the router with who may call it, and no other', () => {
   const rows = rowsIn(sectionOf(api, '## HTTP')).filter(([path]) => /^`(GET|POST|DELETE) /.test(path ?? ''));
   const documented = rows.map(([path = '', needs]) => `${codeIn(path)[0]} ${needs}`);
-  const everybody = { nothing: 'everybody', session: 'session', 'service token': 'service token' };
+  const everybody = {
+    nothing: 'everybody',
+    session: 'session',
+    'service token': 'service token',
+    'session or ops token': 'session, or `OPS_TOKEN`',
+  };
   const routes = router.app.routes.map(({ method, path, needs }) => {
     return `${method} ${documentedPath(path)} ${everybody[needs]}`;
   });

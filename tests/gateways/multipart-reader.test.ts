@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MultipartError, MultipartReader } from '../../src/gateways/pictures/multipart-reader.ts';
+import { MultipartError, MultipartReader } from '../../src/mjpeg/multipart-reader.ts';
 
 interface ReadPart {
   headers: Record<string, string>;

@@ -37,12 +37,12 @@ export function startProcess(env: Record<string, string>, args: string[] = []): 
 export async function productionProcess(
   env: Record<string, string> = {},
 ): Promise<RouterProcess & { port: number; token: string }> {
-  const { embeddedUrl } = inject('databases');
+  const { url: databaseUrl } = inject('databases');
   const secret = 'a secret of the tests, long enough';
-  const accounts = await openAccounts(embeddedUrl, secret);
+  const accounts = await openAccounts(databaseUrl, secret);
   const { token } = await accounts.signUp(`process-${crypto.randomUUID()}`);
   await accounts.close();
-  const router = startProcess({ DATABASE_URL: embeddedUrl, BETTER_AUTH_SECRET: secret, HOST: '127.0.0.1', ...env });
+  const router = startProcess({ DATABASE_URL: databaseUrl, BETTER_AUTH_SECRET: secret, HOST: '127.0.0.1', ...env });
   await until('it listens', () => router.output().includes('"listening"') || router.child.exitCode !== null);
   const port = Number(/"port":(\d+)/.exec(router.output())?.[1]);
   return { ...router, port, token };

@@ -1,7 +1,10 @@
 import { decodeControl } from '../../../proto/codec.ts';
 import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
 import type { RegisterMessage } from '../../../proto/messages.ts';
+import { CONTENT_TYPES, type ContentKind, contentKind } from '../../mjpeg/content-kind.ts';
+import { MultipartError } from '../../mjpeg/multipart-reader.ts';
 import { OncePer } from '../../router/once-per.ts';
+import type { OpenConnection } from '../../router/open-connection.ts';
 import type { Clock, Log, Principal, SessionWatch, StreamOwners } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import { TokenBucket } from '../../router/token-bucket.ts';
@@ -10,11 +13,9 @@ import type { Doorkeeper } from '../http/doorkeeper.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { HoldingRoom, type RequestBody } from '../http/request-body.ts';
 import type { Routes } from '../http/routes.ts';
-import { CONTENT_TYPES, type ContentKind, contentKind } from './content-kind.ts';
 import { FrameMessage } from './frame-message.ts';
 import { HttpEncoder } from './http-encoder.ts';
 import type { LastingRequests, Room } from './lasting-requests.ts';
-import { MultipartError } from './multipart-reader.ts';
 import { isJpeg, PicturePost } from './picture-post.ts';
 import { PostingEncoders } from './posting-encoders.ts';
 import { readTimestamp } from './timestamp.ts';
@@ -30,6 +31,8 @@ export interface FramesDoorParts {
   log: Log;
   /** Largest picture. */
   maxPictureBytes: number;
+  /** One that no connection has had. */
+  newConnectionId: () => number;
 }
 
 /** For what comes while sessions are looked up; of those that are known nothing waits. */
@@ -75,6 +78,11 @@ export class FramesDoor {
         },
       },
     });
+  }
+
+  /** Encoders that post picture by picture; those with one long request are among the lasting ones. */
+  connections(): Iterable<OpenConnection> {
+    return this.#postings.connections();
   }
 
   /** No time passes any more for who posts picture by picture. */
@@ -164,7 +172,7 @@ export class FramesDoor {
   }
 
   #post(exchange: Exchange, principal: Principal, registration: Registration, message: Buffer): void {
-    const posted = this.#postings.accept(principal, registration, message);
+    const posted = this.#postings.accept(principal, exchange.address, registration, message);
     if (posted.kind === 'accepted') exchange.bytes(204, '', {});
     else if (posted.kind === 'over rate') {
       throw new ProtocolError(ErrorCode.rateLimited, 'The picture is over the stream’s rate limit, and was dropped');

@@ -1,5 +1,6 @@
 import { CloseCode } from '../../../proto/close-codes.ts';
 import type { RegisterMessage } from '../../../proto/messages.ts';
+import type { ConnectionFacts } from '../../router/open-connection.ts';
 import { Peer } from '../../router/peer.ts';
 import type { PeerSocket, Principal, SendResult } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
@@ -30,6 +31,11 @@ export class HttpEncoder implements PeerSocket {
     this.#router = router;
     this.#onDismissed = onDismissed;
     this.link = new EncoderLink(new Peer(principal, this, undefined));
+  }
+
+  get facts(): ConnectionFacts {
+    const { link } = this;
+    return { transport: 'http', path: '/streams/{stream_id}/frames', peer: link.peer, side: { role: 'encoder', link } };
   }
 
   /** @throws ProtocolError as `Streams.register` does. */

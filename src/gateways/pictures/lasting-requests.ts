@@ -1,9 +1,12 @@
+import type { ConnectionFacts, OpenConnection } from '../../router/open-connection.ts';
 import type { Clock, Principal, SessionHolder, SessionWatch } from '../../router/ports.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { ConnectionLimits, ReachedLimit } from '../websocket/connection-limits.ts';
 
 /** A request that lasts as long as a connection. It lives by a session, and ends with it. */
 export interface LastingRequest extends SessionHolder {
+  /** What connection it is; undefined: none, it is over soon. */
+  readonly facts: ConnectionFacts | undefined;
   /** Called every few seconds. `nowMs`: of the monotonic clock. */
   tick(nowMs: number): void;
   /** The router shuts down. */
@@ -16,6 +19,8 @@ export interface LastingRequestsParts {
   clock: Clock;
   /** Counts who is turned away. */
   refused: (reached: ReachedLimit, address: string) => void;
+  /** One that no connection has had. */
+  newConnectionId: () => number;
 }
 
 /** Often enough for the library, which ends what has not moved for 10 s, and counts in steps of 4. */
@@ -30,15 +35,20 @@ const MESSAGES: Readonly<Record<ReachedLimit, string>> = {
 
 /** Room that was taken in the limits on connections. */
 export class Room {
+  readonly id: number;
+  /** Ms of the monotonic clock. */
+  readonly sinceMs: number;
   readonly #owner: LastingRequests;
-  readonly #address: string;
+  readonly address: string;
   readonly #principal: Principal;
   #request: LastingRequest | undefined;
   #isLeft = false;
 
-  constructor(owner: LastingRequests, address: string, principal: Principal) {
+  constructor(owner: LastingRequests, id: number, sinceMs: number, address: string, principal: Principal) {
+    this.id = id;
+    this.sinceMs = sinceMs;
     this.#owner = owner;
-    this.#address = address;
+    this.address = address;
     this.#principal = principal;
   }
 
@@ -46,20 +56,20 @@ export class Room {
   keep(request: LastingRequest): void {
     if (this.#isLeft) return;
     this.#request = request;
-    this.#owner.began(request, this.#principal);
+    this.#owner.began(request, this, this.#principal);
   }
 
   leave(): void {
     if (this.#isLeft) return;
     this.#isLeft = true;
-    this.#owner.left(this.#address, this.#principal, this.#request);
+    this.#owner.left(this.address, this.#principal, this.#request);
   }
 }
 
 /** Requests that last, counted among the connections. */
 export class LastingRequests {
   readonly #parts: LastingRequestsParts;
-  readonly #requests = new Set<LastingRequest>();
+  readonly #requests = new Map<LastingRequest, Room>();
   readonly #timer: NodeJS.Timeout;
   #isDraining = false;
 
@@ -73,6 +83,13 @@ export class LastingRequests {
     return this.#requests.size;
   }
 
+  /** Those that are connections. */
+  *connections(): Generator<OpenConnection> {
+    for (const [{ facts }, { id, address, sinceMs }] of this.#requests) {
+      if (facts !== undefined) yield { ...facts, id, address, sinceMs, rttMs: undefined };
+    }
+  }
+
   /** Takes room for a request. Undefined: there is none, which is answered. */
   enter(exchange: Exchange, principal: Principal): Room | undefined {
     const { limits } = this.#parts;
@@ -82,7 +99,10 @@ export class LastingRequests {
       return undefined;
     }
     const reached = limits.enter(address, false) ?? this.#enterUser(address, principal);
-    if (reached === undefined) return new Room(this, address, principal);
+    if (reached === undefined) {
+      const { newConnectionId, clock } = this.#parts;
+      return new Room(this, newConnectionId(), clock.monotonicMs(), address, principal);
+    }
     this.#parts.refused(reached, address);
     exchange.error(503, 'TOO_MANY_CONNECTIONS', MESSAGES[reached], { 'retry-after': '5' });
     return undefined;
@@ -92,11 +112,11 @@ export class LastingRequests {
   drain(): void {
     this.#isDraining = true;
     clearInterval(this.#timer);
-    for (const request of [...this.#requests]) request.shutDown();
+    for (const request of [...this.#requests.keys()]) request.shutDown();
   }
 
-  began(request: LastingRequest, { sessionId }: Principal): void {
-    this.#requests.add(request);
+  began(request: LastingRequest, room: Room, { sessionId }: Principal): void {
+    this.#requests.set(request, room);
     if (sessionId !== undefined) this.#parts.sessionWatch.add(sessionId, request);
   }
 
@@ -117,6 +137,6 @@ export class LastingRequests {
 
   #tick(): void {
     const nowMs = this.#parts.clock.monotonicMs();
-    for (const request of [...this.#requests]) request.tick(nowMs);
+    for (const request of [...this.#requests.keys()]) request.tick(nowMs);
   }
 }

@@ -1,6 +1,7 @@
 import type { Encoded, Encoding } from '../../../proto/codec.ts';
 import { FrameView } from '../../../proto/frame.ts';
 import type { FrameTally } from '../../router/frame-tally.ts';
+import type { ConnectionFacts } from '../../router/open-connection.ts';
 import type { Clock, Log, PeerSocket, SendResult } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { Viewer } from '../../router/viewer.ts';
@@ -22,6 +23,8 @@ export const FILLER = Buffer.from('X-Filler: 0\r\n');
  */
 type PartStyle = 'labelled' | 'early';
 const EARLY_HEAD = Buffer.from('Content-Type: image/jpeg\r\n\r\n');
+
+const MJPEG_PATH = '/streams/{stream_id}/live.mjpeg';
 
 /** A client that took nothing for so long is gone, or as good as that. */
 const STUCK_LIMIT_MS = 30_000;
@@ -52,6 +55,8 @@ export class MjpegResponse implements PeerSocket, LastingRequest {
   #part = Buffer.alloc(0);
   /** Of `#part`; 0 when nothing is to be written. */
   #partBytes = 0;
+  /** Of the last part that was. */
+  #writtenBytes = 0;
   #sent = 0;
   /** The head of the next part is complete already. */
   #hasHead = false;
@@ -70,6 +75,12 @@ export class MjpegResponse implements PeerSocket, LastingRequest {
     if (response === undefined) this.gone();
   }
 
+  get facts(): ConnectionFacts | undefined {
+    const viewer = this.#viewer;
+    if (viewer === undefined) return undefined;
+    return { transport: 'mjpeg', path: MJPEG_PATH, peer: viewer.peer, side: { role: 'viewer', viewer } };
+  }
+
   /** The frame is written in the next turn of the event loop: in this one the library gathers what another socket is sent, and would write each little piece of ours by itself. */
   sendFrame(frame: Encoded, encoding: Encoding): SendResult {
     if (this.#isOver) return 'refused';
@@ -86,8 +97,10 @@ export class MjpegResponse implements PeerSocket, LastingRequest {
     return this.#isOver ? 'refused' : 'sent';
   }
 
+  /** At most so many: the library does not say how much of a picture the kernel has taken. */
   bufferedBytes(): number {
-    return 0;
+    if (this.#partBytes > 0) return this.#partBytes;
+    return this.#response?.stuckSinceMs === undefined ? 0 : this.#writtenBytes;
   }
 
   /** Its window keeps it out of topics. */
@@ -174,6 +187,7 @@ export class MjpegResponse implements PeerSocket, LastingRequest {
   #flush(): void {
     if (this.#isOver || this.#partBytes === 0) return;
     const part = this.#part.subarray(0, this.#partBytes);
+    this.#writtenBytes = this.#partBytes;
     this.#partBytes = 0;
     this.#lastWriteMs = this.#parts.clock.monotonicMs();
     this.#hasHead = false;

@@ -20,6 +20,8 @@ const SILENCE_LIMIT_MS = 30_000;
 
 /** One picture on its way in. */
 export class PicturePost implements BodyReader, LastingRequest {
+  /** The connection is its encoder's, see `PostingEncoders`. */
+  readonly facts = undefined;
   readonly #parts: PicturePostParts;
 
   constructor(parts: PicturePostParts) {

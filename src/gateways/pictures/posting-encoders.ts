@@ -1,4 +1,5 @@
 import type { RegisterMessage } from '../../../proto/messages.ts';
+import type { OpenConnection } from '../../router/open-connection.ts';
 import type { Clock, Principal, SessionHolder, SessionWatch } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import { type Dismissal, HttpEncoder } from './http-encoder.ts';
@@ -7,6 +8,8 @@ export interface PostingEncodersParts {
   router: Router;
   sessionWatch: SessionWatch;
   clock: Clock;
+  /** One that no connection has had. */
+  newConnectionId: () => number;
 }
 
 /** What became of a picture. */
@@ -18,8 +21,12 @@ const SWEEP_MS = 1_000;
 
 /** One that posts picture by picture, and is taken for connected in between. */
 class Posting implements SessionHolder {
+  readonly id: number;
+  readonly sinceMs: number;
   readonly key: string;
   readonly encoder: HttpEncoder;
+  /** Of its last request. */
+  address = '';
   lastHeardMs = 0;
   /** The session of its last request. */
   sessionId: string | undefined;
@@ -27,7 +34,14 @@ class Posting implements SessionHolder {
   dismissal: Dismissal | undefined;
   readonly #onSessionEnded: (posting: Posting) => void;
 
-  constructor(key: string, router: Router, principal: Principal, onSessionEnded: (posting: Posting) => void) {
+  constructor(
+    { router, clock, newConnectionId }: PostingEncodersParts,
+    key: string,
+    principal: Principal,
+    onSessionEnded: (posting: Posting) => void,
+  ) {
+    this.id = newConnectionId();
+    this.sinceMs = clock.monotonicMs();
     this.key = key;
     this.#onSessionEnded = onSessionEnded;
     this.encoder = new HttpEncoder(router, principal, (dismissal) => {
@@ -56,7 +70,12 @@ export class PostingEncoders {
    * Routes one picture. `message`: a good `video-frame` of the stream that `registration` names.
    * @throws ProtocolError as `Streams.register` does.
    */
-  accept(principal: Principal, registration: RegisterMessage & { streamId: string }, message: Buffer): Posted {
+  accept(
+    principal: Principal,
+    address: string,
+    registration: RegisterMessage & { streamId: string },
+    message: Buffer,
+  ): Posted {
     // Users have no line breaks in their names, and streams no spaces.
     const key = `${registration.streamId} ${principal.userId}`;
     const known = this.#postings.get(key);
@@ -69,8 +88,16 @@ export class PostingEncoders {
     }
     const posting = this.#postings.get(key) ?? this.#register(key, principal, registration);
     posting.lastHeardMs = this.#parts.clock.monotonicMs();
+    posting.address = address;
     this.#livesBy(posting, principal.sessionId);
     return { kind: posting.encoder.accept(message) ? 'accepted' : 'over rate' };
+  }
+
+  /** Each of them is a connection, also between its requests. */
+  *connections(): Generator<OpenConnection> {
+    for (const { id, sinceMs, address, encoder, dismissal } of this.#postings.values()) {
+      if (dismissal === undefined) yield { ...encoder.facts, id, sinceMs, address, rttMs: undefined };
+    }
   }
 
   /** No time passes any more. */
@@ -84,7 +111,7 @@ export class PostingEncoders {
   }
 
   #register(key: string, principal: Principal, registration: RegisterMessage): Posting {
-    const posting = new Posting(key, this.#parts.router, principal, (ended) => this.#gone(ended));
+    const posting = new Posting(this.#parts, key, principal, (ended) => this.#gone(ended));
     posting.encoder.register(registration);
     this.#postings.set(key, posting);
     return posting;

@@ -1,15 +1,16 @@
 import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
+import { type ContentKind, isPicturePart } from '../../mjpeg/content-kind.ts';
+import { MultipartReader } from '../../mjpeg/multipart-reader.ts';
+import type { ConnectionFacts } from '../../router/open-connection.ts';
 import type { Clock } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import { Strikes } from '../../router/strikes.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { BodyReader, RequestBody } from '../http/request-body.ts';
-import { type ContentKind, isPicturePart } from './content-kind.ts';
 import type { FrameMessage } from './frame-message.ts';
 import type { Dismissal, HttpEncoder } from './http-encoder.ts';
 import { JpegSplitter } from './jpeg-splitter.ts';
 import type { LastingRequest, Room } from './lasting-requests.ts';
-import { MultipartReader } from './multipart-reader.ts';
 import { readTimestamp } from './timestamp.ts';
 
 export interface UploadParts {
@@ -54,6 +55,10 @@ export class Upload implements BodyReader, LastingRequest {
   constructor(parts: UploadParts) {
     this.#parts = parts;
     if (parts.content.kind === 'parts') this.#reader = this.#partsReader(parts.content.boundary);
+  }
+
+  get facts(): ConnectionFacts {
+    return this.#parts.encoder.facts;
   }
 
   take(chunk: Buffer): void {
@@ -152,6 +157,7 @@ export class Upload implements BodyReader, LastingRequest {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       router.counters.messagesInvalid += 1;
+      encoder.link.rejected.invalid += 1;
       this.#counts.rejected.invalid += 1;
       if (this.#strikes.strike(clock.monotonicMs())) throw error;
     }
