@@ -20,6 +20,7 @@ import { clientAddressBehind } from './gateways/client-address.ts';
 import { serveDocuments } from './gateways/documents/documents.ts';
 import { Guests } from './gateways/guests.ts';
 import { serveApi } from './gateways/http/api.ts';
+import { serveConnections } from './gateways/http/connections-api.ts';
 import { Doorkeeper } from './gateways/http/doorkeeper.ts';
 import { serveHttp } from './gateways/http/gateway.ts';
 import { loadPages } from './gateways/http/pages.ts';
@@ -174,6 +175,11 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     pendingPerAddress: config.MAX_PENDING_PER_IP,
     perUser: config.MAX_CONNECTIONS_PER_USER,
   });
+  let lastConnectionId = 0;
+  const newConnectionId = () => {
+    lastConnectionId += 1;
+    return lastConnectionId;
+  };
   const webSockets = new WebSocketGateway(app, {
     router,
     authenticator,
@@ -193,12 +199,14 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     allowsMlClients: config.ALLOW_ML_CLIENTS,
     report: (alert) => router.alerts.fromService(alert, frameOf(alert)),
     guests,
+    newConnectionId,
   });
   const doorkeeper = new Doorkeeper({
     authenticator,
     allowedOrigins,
     guests,
     serviceToken: config.ML_SERVICE_TOKEN,
+    opsToken: config.OPS_TOKEN,
     log,
     refused: (admission, address) => webSockets.noteRefused(admission, address),
   });
@@ -218,6 +226,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     sessionWatch: liveSessions,
     clock,
     refused: (reached, address) => webSockets.noteFull(reached, address),
+    newConnectionId,
   });
   serveLiveMjpeg(routes, { router, doorkeeper, access, lasting, clock, log });
   const frames = new FramesDoor(routes, {
@@ -229,6 +238,17 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     clock,
     log,
     maxPictureBytes: config.MAX_PAYLOAD_BYTES,
+    newConnectionId,
+  });
+  serveConnections(routes, {
+    router,
+    doorkeeper,
+    clock,
+    *connections() {
+      yield* webSockets.connections();
+      yield* lasting.connections();
+      yield* frames.connections();
+    },
   });
   let draining = false;
   const connections = () => connectionStats(router, webSockets.connectionCount + lasting.count);
@@ -259,7 +279,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     log,
     isReady,
     degraded,
-    pages: loadPages(new URL('src/dashboard/', PROJECT_FOLDER)),
+    pages: loadPages(new URL('dist/dashboard/', PROJECT_FOLDER)),
     authMode: guests && config.AUTH_MODE,
     webSocketPaths: WEB_SOCKET_PATHS,
   });

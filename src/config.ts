@@ -14,6 +14,14 @@ function httpUrl() {
   return z.url({ protocol: /^https?$/, error: 'must be a URL that starts with http:// or https://' });
 }
 
+function serviceToken() {
+  const problem = 'must have no spaces, and no characters beyond ASCII: it goes into a header';
+  return z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, { error: problem })
+    .optional();
+}
+
 /** Whether a URL names a user or a password. What is no URL at all is somebody else's fault to report. */
 function hasUser(url: string): boolean {
   return URL.canParse(url) && (new URL(url).username !== '' || new URL(url).password !== '');
@@ -75,10 +83,8 @@ const environment = z.object({
   ML_REDIS_URL: z
     .url({ protocol: /^rediss?$/, error: 'must be a URL that starts with redis:// or rediss://' })
     .optional(),
-  ML_SERVICE_TOKEN: z
-    .string()
-    .regex(/^[\x21-\x7e]+$/, { error: 'must have no spaces, and no characters beyond ASCII: it goes into a header' })
-    .optional(),
+  ML_SERVICE_TOKEN: serviceToken(),
+  OPS_TOKEN: serviceToken(),
   ALLOW_ML_CLIENTS: z.stringbool().default(false),
   ML_PROTOCOL: z.enum(['auto', 'batch', 'single']).default('auto'),
   ML_FPS: z.coerce.number().positive().max(1000).default(5),

@@ -11,8 +11,7 @@ function findProjectFolder(): URL {
   let folder = new URL('.', import.meta.url);
   while (!existsSync(new URL('package.json', folder))) {
     const parent = new URL('..', folder);
-    if (parent.href === folder.href)
-      throw new StartError('package.json, src/dashboard and assets must stand beside dist');
+    if (parent.href === folder.href) throw new StartError('package.json and assets must stand beside dist');
     folder = parent;
   }
   return folder;

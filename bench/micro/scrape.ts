@@ -1,7 +1,9 @@
 import { createDurations } from '../../src/gateways/metrics/durations.ts';
 import { createMetrics } from '../../src/gateways/metrics/metrics.ts';
 import type { Stats } from '../../src/gateways/metrics/stats.ts';
+import { connectionPage } from '../../src/router/connections.ts';
 import { noTap } from '../../src/router/no-tap.ts';
+import type { OpenConnection } from '../../src/router/open-connection.ts';
 import { Peer } from '../../src/router/peer.ts';
 import type { PeerSocket } from '../../src/router/ports.ts';
 import { createRouter, type Router } from '../../src/router/router.ts';
@@ -15,7 +17,8 @@ import { type MicroTask, mustBe } from './suite.ts';
  * How long does everybody wait while Prometheus is answered? Nothing is routed meanwhile. Counting the viewers of all streams is the part that
  * grows with them; `/stats` and `/health` do the same. The HTTP answer itself, 22 KB, is not in these figures.
  */
-export const question = 'How long does everybody wait while Prometheus, or somebody who looks at /stats, is answered?';
+export const question =
+  'How long does everybody wait while Prometheus, or somebody who looks at /stats or /api/connections, is answered?';
 
 const PRINCIPAL = { userId: 'user', sessionId: 'session' };
 const LIMITS = { maxFps: 60, maxBytesPerSecond: 64 * 1024 * 1024, maxMessageBytes: 16 * 1024 * 1024 };
@@ -45,8 +48,25 @@ export function tasks(): MicroTask[] {
         check: () => mustBe('viewers', connectionStats(router, viewers).totalVideoConsumers, viewers),
       },
       scraping(`a whole scrape: ${size}`, router, viewers),
+      ...[200, 1_000].map((rows) => listing(`the ${rows} slowest connections, as JSON: ${size}`, router, rows)),
     ];
   });
+}
+
+/** `GET /api/connections`, for somebody who may see everything. */
+function listing(name: string, router: Router, limit: number): MicroTask {
+  const all = [...router.streams.all].flatMap(({ audience }) => [...audience.viewings]);
+  const connections = all.map(({ viewer }, id): OpenConnection => {
+    const facts = { transport: 'websocket', path: '/ws', address: '192.0.2.1', sinceMs: 0, rttMs: 1 } as const;
+    return { id, ...facts, peer: viewer.peer, side: { role: 'viewer', viewer } };
+  });
+  const clock = new SteppingClock();
+  const page = () => connectionPage({ connections, onlooker: { kind: 'operator' }, limit, router, clock });
+  return {
+    name,
+    operation: () => JSON.stringify(page()),
+    check: () => mustBe('rows', page().connections.length, Math.min(limit, all.length)),
+  };
 }
 
 function scraping(name: string, router: Router, viewers: number): MicroTask {

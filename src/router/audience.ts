@@ -70,7 +70,7 @@ export class Audience {
     for (const lanes of this.#used) {
       // Paced ones first: who falls behind in the other two lanes joins these, and has been offered this frame.
       for (const viewing of lanes.paced) this.#offer(viewing, frame, nowMs);
-      if (lanes.plainViewers > 0) this.#deliverPlain(lanes, frame);
+      if (lanes.plainViewers > 0) this.#deliverPlain(lanes, frame, nowMs);
     }
     if (this.#newest.byteLength === 0) this.#settle(frame.bytes.length);
   }
@@ -106,9 +106,9 @@ export class Audience {
   }
 
   /** Sends the newest frame to a viewer that it was held back from, if it may be sent now. */
-  release(viewing: Viewing): void {
+  release(viewing: Viewing, nowMs = this.#parts.clock.monotonicMs()): void {
     if (viewing.heldFor === undefined) return;
-    const obstacle = viewing.obstacle(this.#parts.clock.monotonicMs());
+    const obstacle = viewing.obstacle(nowMs);
     if (obstacle !== undefined) {
       viewing.heldFor = obstacle;
       return;
@@ -119,7 +119,7 @@ export class Audience {
       // Its picture turned out not to be one: nobody of this encoding will get it.
       viewing.heldFor = undefined;
       viewing.tally.drop('slow');
-    } else if (viewing.socket.sendFrame(newest, encoding) !== 'refused') viewing.sent();
+    } else if (viewing.socket.sendFrame(newest, encoding) !== 'refused') viewing.sent(nowMs);
   }
 
   /** Offers the newest frame again to a paced viewer that has it: where nothing new comes, its connection must carry something now and then. */
@@ -160,17 +160,22 @@ export class Audience {
 
   /** Lets time pass: who waited for its `maxFps` gets the newest frame, also when no further one comes. */
   tick(): void {
-    for (const { paced } of this.#used) for (const viewing of paced) this.release(viewing);
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const { paced } of this.#used) for (const viewing of paced) this.release(viewing, nowMs);
   }
 
   /** Brings a viewer's tally up to date. */
   count(viewing: Viewing): void {
-    const rounds = viewing.lanes?.rounds ?? 0;
-    if (viewing.lane === 'topic' || viewing.lane === 'direct') viewing.tally.note(rounds - viewing.countedRounds);
+    const { lane, lanes } = viewing;
+    const rounds = lanes?.rounds ?? 0;
+    const news = rounds - viewing.countedRounds;
     viewing.countedRounds = rounds;
+    if (lanes === undefined || news === 0 || (lane !== 'topic' && lane !== 'direct')) return;
+    viewing.tally.note(news);
+    viewing.lastDeliveredMs = Math.floor(lanes.lastRoundMs);
   }
 
-  #deliverPlain(lanes: Lanes, frame: FrameView): void {
+  #deliverPlain(lanes: Lanes, frame: FrameView, nowMs: number): void {
     const { encoding } = lanes;
     const { publisher, publishLog, counters } = this.#parts;
     const encoded = frame.in(encoding);
@@ -178,6 +183,7 @@ export class Audience {
     counters.frames.offer(lanes.plainViewers);
     counters.frames.deliver(lanes.plainViewers);
     lanes.rounds += 1;
+    lanes.lastRoundMs = nowMs;
     for (const viewing of lanes.direct) {
       if (viewing.socket.sendFrame(encoded, encoding) === 'refused') this.takeBack(viewing, 1);
     }
@@ -193,7 +199,7 @@ export class Audience {
     if (viewing.heldFor !== undefined) return;
     viewing.heldFor = 'slow';
     const { encoding } = viewing.viewer.peer;
-    if (viewing.socket.sendFrame(frame.in(encoding), encoding) !== 'refused') viewing.sent();
+    if (viewing.socket.sendFrame(frame.in(encoding), encoding) !== 'refused') viewing.sent(nowMs);
   }
 
   #enterLane(viewing: Viewing): void {

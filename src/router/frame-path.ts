@@ -43,7 +43,7 @@ export class FramePath {
     const { stream } = link;
     if (!frame.read(message, encoding, stream?.id)) return false;
 
-    if (stream === undefined || stream.id !== frame.streamId) throw this.#notYours(stream, frame.streamId);
+    if (stream === undefined || stream.id !== frame.streamId) throw this.#notYours(link, frame.streamId);
 
     const nowMs = this.#clock.monotonicMs();
     if (!stream.limit.admits(message.length, nowMs)) {
@@ -64,8 +64,9 @@ export class FramePath {
     return true;
   }
 
-  #notYours(stream: Stream | undefined, streamId: string): ProtocolError {
+  #notYours({ stream, rejected }: EncoderLink, streamId: string): ProtocolError {
     this.#counters.framesRejected.notYours += 1;
+    rejected.notYours += 1;
     const registered = stream === undefined ? 'register first' : `this connection registered ${stream.id}`;
     return new ProtocolError(
       ErrorCode.routingError,
@@ -75,6 +76,7 @@ export class FramePath {
 
   #overRate(link: EncoderLink, stream: Stream, nowMs: number): void {
     this.#counters.framesRejected.rate += 1;
+    link.rejected.rate += 1;
     const dropped = stream.rateNotice.due(nowMs);
     if (dropped === 0) return;
     const timestamp = this.#clock.epochMs();

@@ -1,4 +1,5 @@
 import type { StreamStatus } from '../../proto/messages.ts';
+import { mayWatch, type StreamAccess } from './access.ts';
 import type { Reservation } from './reservations.ts';
 import type { Router } from './router.ts';
 import type { Stream } from './stream.ts';
@@ -27,6 +28,20 @@ export function knownStreamsOf({ streams, reservations }: Router, ownerId: strin
   }
   for (const reservation of reservations.of(ownerId)) {
     if (streams.get(reservation.streamId) === undefined) found.push(offline(reservation));
+  }
+  return found.sort((one, other) => one.createdAtMs - other.createdAtMs);
+}
+
+/** Live streams of others that this user may watch, the oldest first. */
+export function watchableStreamsOf(
+  { streams, reservations }: Router,
+  access: StreamAccess,
+  userId: string,
+): KnownStream[] {
+  const found: KnownStream[] = [];
+  for (const stream of streams.all) {
+    if (stream.ownerId === userId || !mayWatch(access, userId, stream.ownerId)) continue;
+    found.push(live(stream, streams.lastSeenMs(stream), reservations.get(stream.id)));
   }
   return found.sort((one, other) => one.createdAtMs - other.createdAtMs);
 }

@@ -12,6 +12,8 @@ export class Lanes {
   topicViewers = 0;
   /** Frames that went to the topic and to `direct`: who was there all the time was sent each of them. */
   rounds = 0;
+  /** When the last of them was, ms of the monotonic clock. */
+  lastRoundMs = Number.NEGATIVE_INFINITY;
 
   constructor(encoding: Encoding, key: number) {
     this.encoding = encoding;

@@ -38,6 +38,13 @@ export class NewestFrame {
     this.#cannotBe = false;
   }
 
+  /** When its encoder captured it, ms since the epoch. Undefined when there is no frame. */
+  timestamp(): number | undefined {
+    if (this.#length === 0) return undefined;
+    this.#message ??= this.#buffer.subarray(0, this.#length);
+    return this.#viewOf(this.#message).timestamp;
+  }
+
   /** A copy of its picture. Undefined when there is no frame, or its picture turns out not to be one. */
   jpeg(): Uint8Array | undefined {
     if (this.#length === 0) return undefined;

@@ -56,6 +56,11 @@ export class Peer {
     return (this.#understood & bitOf(notice)) !== 0;
   }
 
+  /** Bytes that wait for it here: for its socket, and in the outbox (characters, where it speaks JSON). What the kernel holds is not known. */
+  get waitingBytes(): number {
+    return this.socket.bufferedBytes() + this.#outboxBytes;
+  }
+
   /** Sends a control message, or keeps it until the socket has drained. False: it is lost. */
   tell(outgoing: Encodable): boolean {
     return this.#send(outgoing, true);

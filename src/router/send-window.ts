@@ -5,6 +5,7 @@ export class SendWindow {
   readonly size: number;
   #sent = 0;
   #received = 0;
+  #waitingSinceMs = 0;
 
   constructor(size: number) {
     this.size = size;
@@ -22,8 +23,15 @@ export class SendWindow {
     return this.inFlight >= this.size;
   }
 
-  add(): void {
+  /** `nowMs`: of the monotonic clock, as everywhere here. */
+  add(nowMs: number): void {
+    if (this.inFlight === 0) this.#waitingSinceMs = Math.floor(nowMs);
     this.#sent += 1;
+  }
+
+  /** How long nothing was acknowledged though something is on its way; undefined: nothing is. */
+  unackedForMs(nowMs: number): number | undefined {
+    return this.inFlight === 0 ? undefined : Math.max(0, Math.floor(nowMs) - this.#waitingSinceMs);
   }
 
   /**
@@ -31,13 +39,14 @@ export class SendWindow {
    * @returns how many of them are news.
    * @throws ProtocolError `ROUTING_ERROR` when so many were never sent: it may be about a subscription before this one.
    */
-  acknowledge(received: number): number {
+  acknowledge(received: number, nowMs: number): number {
     if (received > this.#sent) {
       const message = `received: only ${this.#sent} frames were sent on this subscription`;
       throw new ProtocolError(ErrorCode.routingError, message);
     }
     const news = Math.max(0, received - this.#received);
     this.#received += news;
+    if (news > 0) this.#waitingSinceMs = Math.floor(nowMs);
     return news;
   }
 }

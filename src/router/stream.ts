@@ -15,6 +15,10 @@ export class EncoderLink {
   consumes: readonly Channel[] = [];
   /** The `maxFps` it was last asked for; undefined: never asked. */
   askedFps: number | undefined;
+  /** Number of its stream's newest frame when it came. */
+  seqBefore = 0;
+  /** Frames of this connection that were not taken: of another stream, over the rate, malformed (with any other malformed message). */
+  readonly rejected = { notYours: 0, rate: 0, invalid: 0 };
 
   constructor(peer: Peer) {
     this.peer = peer;

@@ -211,6 +211,7 @@ export class Streams {
   }
 
   #bind(stream: Stream, link: EncoderLink): void {
+    if (link.stream !== stream) link.seqBefore = stream.seq;
     stream.encoder = link;
     stream.lastLinkMs = this.#parts.clock.monotonicMs();
     stream.graceEndsMs = Number.POSITIVE_INFINITY;

@@ -122,10 +122,11 @@ export class Viewers {
     if (viewing?.window === undefined) {
       throw new ProtocolError(ErrorCode.routingError, `streamId: no subscription with a window to ${streamId}`);
     }
-    const news = viewing.window.acknowledge(received);
+    const nowMs = this.#parts.clock.monotonicMs();
+    const news = viewing.window.acknowledge(received, nowMs);
     if (news === 0) return;
-    viewing.tally.deliver(news);
-    viewing.audience?.release(viewing);
+    viewing.delivered(news, nowMs);
+    viewing.audience?.release(viewing, nowMs);
   }
 
   /** The viewer's connection is gone. Answers what became of the frames of the subscriptions that end with it. */

@@ -48,6 +48,8 @@ export class Viewing {
   topicRounds: { after: number; until: number } | undefined;
   /** Those of them that were taken back: the library may report one alone, and later an earlier one, with which all after it are lost. */
   lostRounds: Set<number> | undefined;
+  /** When it last got a frame, or, with a window, acknowledged one; ms of the monotonic clock. In a plain lane `Audience.count` brings it up to date. */
+  lastDeliveredMs: number | undefined;
   /** The newest frame was offered and could not be sent yet: what it will count as if a newer one takes its place. */
   heldFor: DropCause | undefined;
 
@@ -74,11 +76,17 @@ export class Viewing {
   }
 
   /** The socket took the frame that was offered. */
-  sent(): void {
+  sent(nowMs: number): void {
     this.heldFor = undefined;
     this.#pace?.take(1);
-    if (this.window === undefined) this.tally.deliver();
-    else this.window.add();
+    if (this.window === undefined) this.delivered(1, nowMs);
+    else this.window.add(nowMs);
+  }
+
+  /** So many more frames have reached the viewer, as far as can be known. */
+  delivered(frames: number, nowMs: number): void {
+    this.tally.deliver(frames);
+    this.lastDeliveredMs = Math.floor(nowMs);
   }
 
   /** It ends: what is still in flight will not be acknowledged any more. */

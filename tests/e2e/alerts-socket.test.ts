@@ -28,7 +28,7 @@ let anna: Account;
 let ben: Account;
 
 beforeAll(async () => {
-  const { embeddedUrl } = inject('databases');
+  const { url: databaseUrl } = inject('databases');
   const env = {
     SESSION_RECHECK_MS: '300',
     STREAM_GRACE_MS: '0',
@@ -36,8 +36,8 @@ beforeAll(async () => {
     ALLOW_ML_CLIENTS: 'true',
     ALLOWED_ORIGINS: 'https://app.example',
   };
-  router = await startTestRouter({ databaseUrl: embeddedUrl, env });
-  admin = new pg.Pool({ connectionString: embeddedUrl, max: 1 });
+  router = await startTestRouter({ databaseUrl, env });
+  admin = new pg.Pool({ connectionString: databaseUrl, max: 1 });
   anna = await router.signUp();
   ben = await router.signUp();
 });

@@ -39,7 +39,7 @@ async function unauthorizedDoors(): Promise<number> {
 
 async function expiredToken(): Promise<string> {
   const { token } = await two.router.signUp();
-  const admin = new pg.Pool({ connectionString: inject('databases').embeddedUrl, max: 1 });
+  const admin = new pg.Pool({ connectionString: inject('databases').url, max: 1 });
   await admin.query('UPDATE session SET "expiresAt" = now() - interval \'1 hour\' WHERE token = $1', [token]);
   await admin.end();
   return token;

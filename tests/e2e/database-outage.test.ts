@@ -76,7 +76,7 @@ test.skipIf(postgres === undefined)(
 );
 
 test('a database that accepts connections and answers nothing keeps newcomers waiting for seconds, not for ever, and nobody else', async () => {
-  const proxy = await startProxy(new URL(inject('databases').embeddedUrl));
+  const proxy = await startProxy(new URL(inject('databases').url));
   const router = await startTestRouter({ databaseUrl: proxy.url, env: { SESSION_RECHECK_MS: '200' } });
   const account = await router.signUp();
   const newcomer = await router.signUp();

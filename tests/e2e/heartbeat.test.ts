@@ -7,11 +7,15 @@ import { noTap } from '../../src/router/no-tap.ts';
 import type { Clock } from '../../src/router/ports.ts';
 import { createRouter } from '../../src/router/router.ts';
 import { type ConnectOptions, TestClient } from '../support/client.ts';
+import { until } from '../support/until.ts';
 
 /** The gateway alone, with everybody let in, and pings as often as a test has patience for. */
-async function startGateway(
-  pingIntervalMs: number,
-): Promise<{ url: string; encoderUrl: string; stop: () => Promise<void> }> {
+async function startGateway(pingIntervalMs: number): Promise<{
+  url: string;
+  encoderUrl: string;
+  roundTrips: () => (number | undefined)[];
+  stop: () => Promise<void>;
+}> {
   const app = App();
   const clock: Clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() };
   const router = createRouter({
@@ -57,6 +61,7 @@ async function startGateway(
     limits: new ConnectionLimits({ total: 100, perAddress: 100, pendingPerAddress: 100, perUser: 100 }),
     addressOf: (remote) => remote,
     authDeadlineMs: 10_000,
+    newConnectionId: () => 1,
     rejectsAtUpgrade: false,
     allowedOrigins: [],
     pingIntervalMs,
@@ -71,8 +76,23 @@ async function startGateway(
     app.close();
   };
   const urlOf = (path: string) => `ws://127.0.0.1:${port}/streams/${path}?token=any`;
-  return { url: urlOf('subscribe'), encoderUrl: urlOf('register'), stop };
+  /** Round trips that are known of those who are connected. */
+  const roundTrips = () => [...gateway.connections()].map(({ rttMs }) => rttMs);
+  return { url: urlOf('subscribe'), encoderUrl: urlOf('register'), roundTrips, stop };
 }
+
+test('a ping that is answered tells the round trip, one that is not tells nothing', async () => {
+  const { url, roundTrips, stop } = await startGateway(200);
+  const far = new WebSocket(url, [], { autoPong: false });
+  far.on('ping', () => setTimeout(() => far.pong(), 50));
+  await until('the round trip is known', () => roundTrips()[0] !== undefined);
+  expect(roundTrips()[0]).toBeGreaterThanOrEqual(45);
+  expect(roundTrips()[0]).toBeLessThan(200);
+  const silent = new WebSocket(url, [], { autoPong: false });
+  await new Promise((resolve) => silent.once('ping', resolve));
+  expect(roundTrips()).toEqual([expect.any(Number), undefined]);
+  await stop();
+});
 
 test('a client that answers no ping is closed with 4509, one that does stays', async () => {
   const { url, stop } = await startGateway(40);

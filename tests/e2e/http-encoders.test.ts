@@ -131,7 +131,7 @@ describe('an encoder on HTTP and others of its stream', () => {
     const upload = beginMany(router, anna, long, [walk[0] as Buffer]);
     expect((await post(router, anna, pathOf(short), walk[0] as Buffer)).status).toBe(204);
     await until('both are there', async () => (await router.stats())['totalProducers'] === 2);
-    const admin = new pg.Pool({ connectionString: inject('databases').embeddedUrl, max: 1 });
+    const admin = new pg.Pool({ connectionString: inject('databases').url, max: 1 });
     onTestFinished(() => admin.end());
     await admin.query('DELETE FROM session WHERE token = $1', [anna.token]);
     await upload.answer();

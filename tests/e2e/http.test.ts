@@ -1,3 +1,4 @@
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openEncoder, openViewer } from '../support/client.ts';
 import { startTestRouter, type TestRouter } from '../support/router.ts';
@@ -48,7 +49,7 @@ test('/stats has the original five fields at the top, and what became of frames 
   expect(stats['webhook']).toBeNull();
 });
 
-test.each(['/health', '/health/live', '/health/ready', '/stats', '/', '/dashboard.js', '/dashboard.css'])(
+test.each(['/health', '/health/live', '/health/ready', '/stats', '/', '/ops', '/camera'])(
   'GET %s answers 200, another method 405 with the allowed one',
   async (path) => {
     expect((await fetch(router.httpUrl + path)).status).toBe(200);
@@ -70,9 +71,58 @@ test('an unknown path gets 404 in JSON, a WebSocket path without an upgrade 426'
   }
 });
 
-test('the page may load nothing from elsewhere, run nothing inline, and pass no address on', async () => {
-  const page = await fetch(`${router.httpUrl}/?token=secret`);
-  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
-  expect(page.headers.get('referrer-policy')).toBe('no-referrer');
-  expect(await page.text()).not.toContain('secret');
+test.each(['/', '/ops', '/camera'])(
+  'the page %s may load nothing from elsewhere, run nothing inline, and pass no address on',
+  async (path) => {
+    const page = await fetch(`${router.httpUrl}${path}?token=secret`);
+    expect(page.headers.get('content-security-policy')).toContain(
+      "default-src 'none'; script-src 'self'; style-src 'self'",
+    );
+    expect(page.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(page.headers.get('permissions-policy')).toContain('camera=(self)');
+    expect(await page.text()).not.toContain('secret');
+  },
+);
+
+test('a page is asked for anew each time, and sent again only when it is another one; its scripts and styles are kept for good', async () => {
+  const page = await fetch(`${router.httpUrl}/`);
+  expect(page.headers.get('cache-control')).toBe('no-cache');
+  const tag = page.headers.get('etag') ?? '';
+  const again = await fetch(`${router.httpUrl}/`, { headers: { 'if-none-match': tag } });
+  expect([again.status, await again.text()]).toEqual([304, '']);
+  const other = await fetch(`${router.httpUrl}/ops`, { headers: { 'if-none-match': tag } });
+  expect(other.status).toBe(200);
+
+  const files = [...(await page.text()).matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, file]) => file ?? '');
+  expect(files.length).toBeGreaterThanOrEqual(3);
+  for (const file of files) {
+    const answer = await fetch(`${router.httpUrl}/${file}`);
+    expect(answer.status, file).toBe(200);
+    expect(answer.headers.get('cache-control')).toContain('immutable');
+    expect(answer.headers.get('content-type')).toMatch(/^(text\/(javascript|css); charset=utf-8|image\/svg\+xml)$/);
+    // Asked without node's fetch, which unpacks by itself and always says that it can.
+    for (const [accepted, encoding] of [
+      ['gzip, br', 'gzip'],
+      ['identity', undefined],
+      ['br, gzip;q=0', undefined],
+    ] as const) {
+      const headers = await headersOf(`${router.httpUrl}/${file}`, accepted);
+      expect(headers['content-encoding'], accepted).toBe(encoding);
+    }
+  }
+  for (const name of ['nope.js', '..%2findex.html', '%2e%2e%2f%2e%2e%2fpackage.json']) {
+    const answer = await fetch(`${router.httpUrl}/assets/${name}`);
+    expect(answer.status, name).toBe(404);
+  }
 });
+
+function headersOf(url: string, acceptEncoding: string): Promise<IncomingHttpHeaders> {
+  return new Promise((resolve, reject) => {
+    request(url, { headers: { 'accept-encoding': acceptEncoding } }, (response) => {
+      response.resume();
+      resolve(response.headers);
+    })
+      .on('error', reject)
+      .end();
+  });
+}

@@ -272,7 +272,7 @@ test('a router without ML service and webhook has no numbers of them', async () 
 
 /** As signing up makes them, but for the password, which takes a tenth of a second each. */
 async function insertUsers(count: number): Promise<{ userId: string; token: string }[]> {
-  const database = new pg.Client({ connectionString: inject('databases').embeddedUrl });
+  const database = new pg.Client({ connectionString: inject('databases').url });
   await database.connect();
   const users = Array.from({ length: count }, () => ({
     userId: randomBytes(16).toString('hex'),

@@ -21,10 +21,10 @@ let router: TestRouter;
 let admin: pg.Pool;
 
 beforeAll(async () => {
-  const { embeddedUrl } = inject('databases');
+  const { url: databaseUrl } = inject('databases');
   const env = { SESSION_RECHECK_MS: String(RECHECK_MS), STREAM_GRACE_MS: '0' };
-  router = await startTestRouter({ databaseUrl: embeddedUrl, env });
-  admin = new pg.Pool({ connectionString: embeddedUrl, max: 1 });
+  router = await startTestRouter({ databaseUrl, env });
+  admin = new pg.Pool({ connectionString: databaseUrl, max: 1 });
 });
 afterAll(async () => {
   await admin.end();

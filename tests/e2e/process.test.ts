@@ -55,10 +55,10 @@ test('SIGTERM, even twice, sends everybody away with 1012, tells who understands
 });
 
 test('SIGTERM to `npm start` reaches the router, which drains', async () => {
-  const { embeddedUrl } = inject('databases');
+  const { url: databaseUrl } = inject('databases');
   const child = spawn('npm', ['start'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', DATABASE_URL: embeddedUrl, BETTER_AUTH_SECRET: 'x' },
+    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', DATABASE_URL: databaseUrl, BETTER_AUTH_SECRET: 'x' },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
@@ -129,8 +129,8 @@ test('the embedded database, the demo’s image library and its client are never
     \`));
   `.replace('registerHooks, ', ''),
   )}`;
-  const { embeddedUrl } = inject('databases');
-  const router = startProcess({ DATABASE_URL: embeddedUrl, BETTER_AUTH_SECRET: 'x', HOST: '127.0.0.1' }, [
+  const { url: databaseUrl } = inject('databases');
+  const router = startProcess({ DATABASE_URL: databaseUrl, BETTER_AUTH_SECRET: 'x', HOST: '127.0.0.1' }, [
     '--no-warnings',
     '--import',
     hook,

@@ -27,10 +27,10 @@ let account: Account;
 let admin: pg.Pool;
 
 beforeAll(async () => {
-  const { embeddedUrl } = inject('databases');
-  router = await startTestRouter({ databaseUrl: embeddedUrl, env: REJECTING });
+  const { url: databaseUrl } = inject('databases');
+  router = await startTestRouter({ databaseUrl, env: REJECTING });
   account = await router.signUp();
-  admin = new pg.Pool({ connectionString: embeddedUrl, max: 1 });
+  admin = new pg.Pool({ connectionString: databaseUrl, max: 1 });
 });
 afterAll(async () => {
   await admin.end();

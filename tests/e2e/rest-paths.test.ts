@@ -185,7 +185,7 @@ describe('odd paths', () => {
   test('name a user whose id has slashes, spaces and letters of any kind', async () => {
     const userId = 'team/anna b?ü%2F';
     const account = await two.router.signUp();
-    const admin = new pg.Pool({ connectionString: inject('databases').embeddedUrl, max: 1 });
+    const admin = new pg.Pool({ connectionString: inject('databases').url, max: 1 });
     await admin.query(
       `INSERT INTO "user" (id, name, email, "emailVerified", "createdAt", "updatedAt") VALUES ($1, 'A', $2, false, now(), now())`,
       [userId, `${account.userId}@odd.invalid`],

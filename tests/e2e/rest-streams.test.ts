@@ -233,3 +233,40 @@ test('an offer of WebRTC is answered with what to use instead', async () => {
   expect(message).toContain('/streams/register');
   expect((await two.ask('/api/offer', { method: 'POST', body })).status).toBe(401);
 });
+
+describe('what one may watch beside one’s own', () => {
+  test('is nothing, where each watches their own', async () => {
+    const { encoder, streamId } = await openEncoder(two.router.wsUrl, two.anna.token);
+    const ofBob = await two.ask('/api/streams/list?watchable=true', { headers: bearer(two.bob) });
+    expect(ofBob.json['streams']).toEqual([]);
+    const ofAnna = await two.ask('/api/streams/list?watchable=true', { headers: bearer(two.anna) });
+    expect(ofAnna.json['streams']).toContainEqual(expect.objectContaining({ id: streamId, own: true }));
+    await encoder.close();
+  });
+
+  test('is every live stream, where everybody may watch: by its name, without what its owner says of it', async () => {
+    const open = await startTwoUsers({ STREAM_ACCESS: 'authenticated' });
+    const metadata = { deviceName: 'Dock 4', wifi: 'secret' };
+    const { encoder, streamId } = await openEncoder(open.router.wsUrl, open.anna.token, { register: { metadata } });
+    const streamsOf = async (path: string) => (await open.ask(path, { headers: bearer(open.bob) })).json['streams'];
+    expect(await streamsOf('/api/streams/list?watchable=true')).toEqual([
+      {
+        id: streamId,
+        deviceName: 'Dock 4',
+        deviceType: null,
+        status: 'online',
+        lastSeen: expect.stringMatching(ISO),
+        createdAt: expect.stringMatching(ISO),
+        reserved: false,
+        metadata: {},
+        own: false,
+      },
+    ]);
+    for (const path of ['/api/streams/list', '/api/streams/list?watchable=false'])
+      expect(await streamsOf(path)).toEqual([]);
+    const { status, json } = await open.ask('/api/streams/list?watchable=yes', { headers: bearer(open.bob) });
+    expect([status, json['error']['code']]).toEqual([400, 'INVALID_MESSAGE']);
+    await encoder.close();
+    await open.stop();
+  });
+});

@@ -10,9 +10,9 @@ let router: TestRouter;
 let admin: pg.Pool;
 
 beforeAll(async () => {
-  const { embeddedUrl } = inject('databases');
-  router = await startTestRouter({ databaseUrl: embeddedUrl, env: { SESSION_RECHECK_MS: '200' } });
-  admin = new pg.Pool({ connectionString: embeddedUrl, max: 1 });
+  const { url: databaseUrl } = inject('databases');
+  router = await startTestRouter({ databaseUrl, env: { SESSION_RECHECK_MS: '200' } });
+  admin = new pg.Pool({ connectionString: databaseUrl, max: 1 });
 });
 afterAll(async () => {
   await admin.end();

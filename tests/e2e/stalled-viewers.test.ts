@@ -21,15 +21,15 @@ let router: ServerProcess;
 let token: string;
 
 beforeAll(async () => {
-  const { embeddedUrl } = inject('databases');
+  const { url: databaseUrl } = inject('databases');
   const secret = 'a secret of the tests, long enough';
-  const accounts = await openAccounts(embeddedUrl, secret);
+  const accounts = await openAccounts(databaseUrl, secret);
   token = (await accounts.signUp(`stalled-${crypto.randomUUID()}`)).token;
   await accounts.close();
   const env = {
     PORT: '0',
     HOST: '127.0.0.1',
-    DATABASE_URL: embeddedUrl,
+    DATABASE_URL: databaseUrl,
     BETTER_AUTH_SECRET: secret,
     // A camera that was held up by a busy machine catches up.
     STREAM_MAX_FPS: '1000',

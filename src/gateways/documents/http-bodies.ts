@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { reportedAlertSchema } from '../../../proto/messages.ts';
+import type { ConnectionRow as Row } from '../../router/connection-row.ts';
 import { reservationSchema } from '../http/streams-api.ts';
 import type { Stats as MeteredStats } from '../metrics/stats.ts';
 import { anomalyMessage, deliveredAlert, streamStatus } from './server-messages.ts';
@@ -43,9 +44,10 @@ const StreamList = z.object({
         createdAt: isoTime,
         reserved: z.boolean().describe('Its name is kept while it is offline'),
         metadata,
+        own: z.boolean().optional().describe('With `watchable=true`: whether it is the user’s own'),
       }),
     )
-    .describe('The oldest first'),
+    .describe('The oldest first; own ones before those of others'),
   source: z.literal('memory'),
 });
 
@@ -97,6 +99,65 @@ const PostedFrames = z.object({
     accepted: z.int(),
     rejected: z.object({ rate: z.int().describe('Over the stream’s rate'), invalid: z.int() }),
   }),
+});
+
+const age = z.int().nonnegative();
+
+const FedStream = z.object({
+  streamId: z.string(),
+  status: streamStatus,
+  receivedFrames: z.int().describe('Of this connection, rejected ones among them'),
+  rejected: z
+    .object({ notYours: z.int(), rate: z.int(), invalid: z.int().describe('With any other malformed message') })
+    .describe('Of this connection'),
+  limitFps: z.int().describe('Frames a second that are let in'),
+  askedFps: z.int().nullable().describe('What it was asked for with `throttle`; null: never asked'),
+  viewers: z.int(),
+  lastFrameAgeMs: age.nullable().describe('Null: there was none yet'),
+  arrivedAfterMs: z
+    .int()
+    .nullable()
+    .describe('From the newest frame’s `timestamp` until it came in: its way, and what the two clocks differ by'),
+});
+
+const WatchedStream = z.object({
+  streamId: z.string(),
+  isLive: z.boolean().describe('False: the subscription waits for a stream of that id'),
+  maxFps: z.number().nullable().describe('Null: as many as come'),
+  window: z.int().nullable().describe('Null: it acknowledges nothing'),
+  offered: z.int().describe('Always `delivered`, all that were `dropped`, and `inFlight` together'),
+  delivered: z.int(),
+  dropped: z.object({ slow: z.int(), fps: z.int(), closed: z.int() }),
+  inFlight: z.int(),
+  unackedForMs: age.nullable().describe('How long nothing was acknowledged though frames are on their way'),
+  lastDeliveredAgeMs: age.nullable(),
+});
+
+const ConnectionRow = z.object({
+  id: z.string().describe('The same as long as the connection lasts'),
+  role: z.enum(['encoder', 'viewer', 'ml', 'alerts', 'unnamed']).describe('`unnamed`: it has not said yet'),
+  userId: z.string().nullable().describe('Null: the ML service, which is no user'),
+  transport: z.enum(['websocket', 'mjpeg', 'http']),
+  path: z.string().describe('By which it came'),
+  encoding: z.enum(['json', 'msgpack']).nullable(),
+  connectedAtMs: z.int().describe('Ms since the epoch'),
+  address: z.string().exactOptional().describe('Only with `OPS_TOKEN`'),
+  waitingBytes: z.int().describe('What waits for it in the router; what the kernel holds is not known'),
+  rttMs: age.nullable().describe('Of the last ping, every 30 s'),
+  stream: FedStream.nullable().exactOptional().describe('Of an encoder; null before it has registered'),
+  subscriptions: z
+    .array(WatchedStream)
+    .exactOptional()
+    .describe('Of a viewer: its slowest, up to 20, and fewer where more than 200 rows are asked for'),
+  subscriptionCount: z.int().exactOptional().describe('How many it has'),
+}) satisfies z.ZodType<Row>;
+
+const ConnectionTable = z.object({
+  connections: z.array(ConnectionRow).describe('The slowest first'),
+  total: z.int().describe('How many there are to see'),
+  more: z.boolean().describe('There are more than these'),
+  at: z.int().describe('When it was looked at, ms since the epoch'),
+  source: z.literal('memory'),
 });
 
 const ConnectionStats = z.object({
@@ -186,6 +247,7 @@ export const HTTP_BODIES = {
   ReportedAnomaly,
   TakenAlerts,
   PostedFrames,
+  ConnectionTable,
   ConnectionStats,
   Health,
   Live,

@@ -1,5 +1,6 @@
 import type { ListedRoute } from '../http/routes.ts';
 import { ALERT_OPERATIONS } from './alert-operations.ts';
+import { CONNECTION_OPERATIONS } from './connection-operations.ts';
 import { type BodyName, HTTP_BODIES } from './http-bodies.ts';
 import { type Json, jsonSchemasOf, schemaRef } from './json-schemas.ts';
 import type { Answer, Operation, Operations, Parameter } from './operation.ts';
@@ -13,6 +14,7 @@ export const OPERATIONS: Operations = {
   ...STREAM_OPERATIONS,
   ...PICTURE_OPERATIONS,
   ...ALERT_OPERATIONS,
+  ...CONNECTION_OPERATIONS,
 };
 
 const DESCRIPTION = `Live camera frames and alerts: what is beside the WebSockets, which are in \`/asyncapi.json\`.
@@ -108,7 +110,7 @@ function responses({ needs, path }: ListedRoute, { answers, errors = {} }: Opera
   return {
     ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
     ...(needs === 'nothing' ? {} : { 401: RESPONSE_REFS.authRequired, 429: RESPONSE_REFS.rateLimited }),
-    ...(needs === 'session' ? { 503: RESPONSE_REFS.unavailable } : {}),
+    ...(needs.startsWith('session') ? { 503: RESPONSE_REFS.unavailable } : {}),
     ...(namesUser ? { 403: forbidden } : {}),
     ...Object.fromEntries(Object.entries(errors).map(([status, description]) => [status, error(description)])),
     default: RESPONSE_REFS.default,
@@ -155,6 +157,7 @@ const SECURITY: Readonly<Record<ListedRoute['needs'], Json[]>> = {
   nothing: [],
   session: [{ bearer: [] }, { ticket: [] }, { token: [] }, { cookie: [] }],
   'service token': [{ serviceToken: [] }],
+  'session or ops token': [{ bearer: [] }, { ticket: [] }, { token: [] }, { cookie: [] }, { opsToken: [] }],
 };
 
 const SECURITY_SCHEMES: Readonly<Record<string, Json>> = {
@@ -172,5 +175,6 @@ const SECURITY_SCHEMES: Readonly<Record<string, Json>> = {
     name: 'better-auth.session_token',
     description: 'From pages of allowed origins. With HTTPS its name begins with `__Secure-`',
   },
+  opsToken: { type: 'http', scheme: 'bearer', description: '`OPS_TOKEN` of the router: for those who run it' },
   serviceToken: { type: 'http', scheme: 'bearer', description: '`ML_SERVICE_TOKEN` of the router' },
 };

@@ -4,7 +4,7 @@ import type { Json } from './json-schemas.ts';
 /** What one method of a path does, in words, and what goes in and out. */
 export interface Operation {
   id: string;
-  tag: 'Alerts' | 'Documents' | 'Pages' | 'Pictures' | 'Status' | 'Streams' | 'Users';
+  tag: 'Alerts' | 'Connections' | 'Documents' | 'Pages' | 'Pictures' | 'Status' | 'Streams' | 'Users';
   summary: string;
   description?: string;
   /** A ticket does not open it. */

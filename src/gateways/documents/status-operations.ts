@@ -57,7 +57,14 @@ export const STATUS_OPERATIONS: Operations = {
   },
   'GET /openapi.json': document('showOpenApi', 'This document'),
   'GET /asyncapi.json': document('showAsyncApi', 'The WebSocket doors, as AsyncAPI 3.0'),
-  'GET /': page('showDashboard', 'A plain page with the live picture and the alerts', 'text/html'),
-  'GET /dashboard.js': page('showDashboardScript', 'Its script', 'text/javascript'),
-  'GET /dashboard.css': page('showDashboardStyle', 'Its style', 'text/css'),
+  'GET /': page('showWall', 'The wall of live streams, and their alerts', 'text/html'),
+  'GET /ops': page('showOps', 'What the router does, and which connections are slow', 'text/html'),
+  'GET /camera': page('showCamera', 'Makes a camera of a phone or a laptop', 'text/html'),
+  'GET /assets/:file': {
+    id: 'showAsset',
+    tag: 'Pages',
+    summary: 'A script, a style or a picture of these pages',
+    answers: { 200: { description: 'The file. Its name changes with what is in it', contentType: '*/*' } },
+    errors: { 404: '`NOT_FOUND`: no such file, the page that names it is of another version' },
+  },
 };

@@ -21,7 +21,15 @@ export const STREAM_OPERATIONS: Operations = {
     id: 'listStreams',
     tag: 'Streams',
     summary: 'The streams of the session’s user, live and reserved',
+    query: {
+      watchable: {
+        description:
+          'With `true` also live streams of others that the user may watch, where `STREAM_ACCESS` says so; `own` tells them apart',
+        schema: { type: 'string', enum: ['true', 'false'] },
+      },
+    },
     answers: { 200: { description: 'From memory', body: 'StreamList' } },
+    errors: { 400: '`INVALID_MESSAGE`: `watchable` is neither' },
   },
   'POST /api/streams/register': {
     id: 'reserveStream',

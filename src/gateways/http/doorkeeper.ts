@@ -7,6 +7,9 @@ import type { Handler } from './routes.ts';
 
 export type Session = Extract<Verification, { kind: 'session' }>;
 
+/** Who a request speaks for, where those who run the router may come in as well. */
+export type OperatorOrSession = { kind: 'operator' } | Session;
+
 export interface DoorkeeperParts {
   authenticator: Authenticator;
   allowedOrigins: Origins;
@@ -14,6 +17,8 @@ export interface DoorkeeperParts {
   guests?: Guests | undefined;
   /** What the ML service shows; undefined: it may not call. */
   serviceToken: string | undefined;
+  /** What those show who run the router; undefined: nobody sees more than a user does. */
+  opsToken: string | undefined;
   log: Log;
   /** Counts who is turned away. */
   refused: (admission: Exclude<Admission, { kind: 'session' }>, address: string) => void;
@@ -40,6 +45,22 @@ export class Doorkeeper {
         this.#answer(exchange, async () => {
           const session = await this.#session(exchange, tickets);
           if (session !== undefined) handler(exchange, session);
+        });
+      },
+    };
+  }
+
+  /** The same for who shows the token of those who run the router, too. One that is not theirs may still be a session's. */
+  withSessionOrOpsToken(handler: (exchange: Exchange, who: OperatorOrSession) => void): Handler {
+    const { authenticator, opsToken } = this.#parts;
+    return {
+      needs: 'session or ops token',
+      handle: (exchange) => {
+        this.#answer(exchange, async () => {
+          // Not while too many attempts of the address have failed: nobody shall find the token by trying.
+          const isOperator = shows(exchange, opsToken) && !authenticator.isLimited(exchange.address);
+          const who = isOperator ? OPERATOR : await this.#session(exchange, true);
+          if (who !== undefined) handler(exchange, who);
         });
       },
     };
@@ -74,7 +95,7 @@ export class Doorkeeper {
         this.#answer(exchange, async () => {
           if (authenticator.isLimited(exchange.address)) {
             this.#turnAway(exchange, { kind: 'limited' });
-          } else if (isService(exchange, serviceToken)) {
+          } else if (shows(exchange, serviceToken)) {
             await handler(exchange);
           } else {
             authenticator.failed(exchange.address);
@@ -124,10 +145,13 @@ export class Doorkeeper {
   }
 }
 
-function isService({ request }: Exchange, serviceToken: string | undefined): boolean {
+const OPERATOR: OperatorOrSession = { kind: 'operator' };
+
+/** Whether the request shows this token, as `Authorization: Bearer` and nowhere else. */
+function shows({ request }: Exchange, token: string | undefined): boolean {
   const [header, ...others] = request.authorization;
   const given = /^bearer +(\S+)$/i.exec(header ?? '')?.[1];
-  return given !== undefined && others.length === 0 && isServiceToken(given, serviceToken);
+  return given !== undefined && others.length === 0 && isServiceToken(given, token);
 }
 
 /** What a request without a good session is answered, also one for an upgrade. */

@@ -9,6 +9,7 @@ import { type HoldingRoom, RequestBody } from './request-body.ts';
 /** Headers that some paths ask for, beside those that say who asks. */
 const KEPT_HEADERS = [
   'accept',
+  'accept-encoding',
   'content-length',
   'content-type',
   'if-modified-since',

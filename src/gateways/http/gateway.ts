@@ -2,7 +2,7 @@ import type { Log } from '../../router/ports.ts';
 import type { ConnectionStats } from '../../router/snapshot.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Exchange } from './exchange.ts';
-import type { Page } from './pages.ts';
+import { type Pages, servePages } from './pages.ts';
 import { open, type Routes } from './routes.ts';
 
 export interface HttpGatewayParts {
@@ -18,7 +18,7 @@ export interface HttpGatewayParts {
   isReady: () => boolean;
   /** What does not work just now, though the router does. */
   degraded: () => readonly string[];
-  pages: ReadonlyMap<string, Page>;
+  pages: Pages;
   webSocketPaths: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function serveHttp(routes: Routes, parts: HttpGatewayParts): void {
   get('/stats', sendStats);
   get('/api/stats', sendStats);
   get('/metrics', (exchange) => void sendMetrics(exchange, parts));
-  for (const [path, page] of parts.pages) get(path, (exchange) => exchange.bytes(200, page.body, page.headers));
+  servePages(routes, parts.pages);
   for (const path of parts.webSocketPaths) routes.addWebSocket(path);
   routes.addRest();
 }

@@ -7,7 +7,7 @@ import type { Headers } from './reply.ts';
 type Method = 'GET' | 'POST' | 'DELETE';
 
 /** What a request must show to be handled. */
-type Needs = 'nothing' | 'session' | 'service token';
+type Needs = 'nothing' | 'session' | 'service token' | 'session or ops token';
 
 /** What one method of a path does. */
 export interface Handler {

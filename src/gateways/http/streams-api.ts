@@ -1,17 +1,21 @@
 import * as z from 'zod';
 import { ErrorCode, ProtocolError } from '../../../proto/errors.ts';
+import { MAX_SUBSCRIPTIONS } from '../../../proto/limits.ts';
 import { streamMetadata } from '../../../proto/messages.ts';
-import { type KnownStream, knownStream, knownStreamsOf } from '../../router/known-streams.ts';
+import type { StreamAccess } from '../../router/access.ts';
+import { type KnownStream, knownStream, knownStreamsOf, watchableStreamsOf } from '../../router/known-streams.ts';
 import { RESERVATION_LIMITS } from '../../router/reservations.ts';
 import type { Router } from '../../router/router.ts';
 import type { Doorkeeper, Session } from './doorkeeper.ts';
 import type { Exchange } from './exchange.ts';
+import { readQuery } from './query.ts';
 import { forbidden, invalid, notFound } from './refusals.ts';
 import type { Routes } from './routes.ts';
 
 export interface StreamsApiParts {
   router: Router;
   doorkeeper: Doorkeeper;
+  access: StreamAccess;
 }
 
 /** Room for the largest `metadata` with each of its characters escaped, as some write it. */
@@ -28,6 +32,11 @@ export const reservationSchema = z.object({
   deviceType: name(64),
   metadata: streamMetadata.nullish().transform((metadata) => metadata ?? {}),
 });
+
+/** As many as one connection may watch. */
+const MAX_OTHERS = MAX_SUBSCRIPTIONS;
+
+const streamListQuery = z.object({ watchable: z.enum(['true', 'false'], 'must be true or false').optional() });
 
 /** The session's streams, in the words of `/api/streams` and in the older ones of `/api/users`. */
 export function serveStreams(routes: Routes, parts: StreamsApiParts): void {
@@ -53,18 +62,37 @@ export function serveStreams(routes: Routes, parts: StreamsApiParts): void {
   });
 }
 
-function listStreams(exchange: Exchange, { principal }: Session, { router }: StreamsApiParts): void {
-  const streams = knownStreamsOf(router, principal.userId).map((stream) => ({
+function listStreams(exchange: Exchange, { principal }: Session, { router, access }: StreamsApiParts): void {
+  const result = readQuery(exchange.request.query, streamListQuery);
+  if (result.kind === 'problem') {
+    invalid(exchange, result.problem);
+    return;
+  }
+  const own = knownStreamsOf(router, principal.userId).map((stream) => ({
+    ...inNewerWords(stream),
+    reserved: stream.isReserved,
+    metadata: stream.metadata,
+  }));
+  if (result.query.watchable !== 'true') {
+    exchange.json(200, { streams: own, source: 'memory' });
+    return;
+  }
+  // What their owners say of them beside a name is not for everybody.
+  const others = watchableStreamsOf(router, access, principal.userId)
+    .slice(0, MAX_OTHERS)
+    .map((stream) => ({ ...inNewerWords(stream), reserved: false, metadata: {}, own: false }));
+  exchange.json(200, { streams: [...own.map((stream) => ({ ...stream, own: true })), ...others], source: 'memory' });
+}
+
+function inNewerWords(stream: KnownStream) {
+  return {
     id: stream.id,
     deviceName: stream.deviceName ?? null,
     deviceType: stream.deviceType ?? null,
     status: stream.status,
     lastSeen: isoTime(stream.lastSeenMs),
     createdAt: isoTime(stream.createdAtMs),
-    reserved: stream.isReserved,
-    metadata: stream.metadata,
-  }));
-  exchange.json(200, { streams, source: 'memory' });
+  };
 }
 
 function reserve(exchange: Exchange, { principal }: Session, value: unknown, { router }: StreamsApiParts): void {

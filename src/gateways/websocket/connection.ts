@@ -1,6 +1,7 @@
 import { CloseCode } from '../../../proto/close-codes.ts';
 import type { Encoding } from '../../../proto/codec.ts';
 import { ErrorCode } from '../../../proto/errors.ts';
+import type { OpenConnection } from '../../router/open-connection.ts';
 import { Outgoing } from '../../router/outgoing.ts';
 import { Peer } from '../../router/peer.ts';
 import type { Clock, SessionHolder } from '../../router/ports.ts';
@@ -17,7 +18,11 @@ const MAX_INVALID_MESSAGES = 20;
 const INVALID_WINDOW_MS = 10_000;
 
 /** One WebSocket that was let in, and what it is for. */
-export class Connection implements SessionHolder {
+export class Connection implements SessionHolder, OpenConnection {
+  readonly id: number;
+  /** Whole ms of the monotonic clock. */
+  readonly sinceMs: number;
+  readonly address: string;
   readonly peer: Peer;
   readonly socket: UwsSocket<SocketData>;
   readonly door: Door;
@@ -31,11 +36,24 @@ export class Connection implements SessionHolder {
   lookUps: TokenBucket | undefined;
   /** Pings sent since the client was last heard. */
   unansweredPings = 0;
+  /** Whole ms, from a ping to its pong; undefined before the first. */
+  rttMs: number | undefined;
+  /** When the oldest ping went out that has no pong yet, ms of the monotonic clock. */
+  #pingedAtMs: number | undefined;
   readonly #clock: Clock;
   #strikes: Strikes | undefined;
   #encodingKnown: boolean;
 
-  constructor(socket: UwsSocket<SocketData>, { standing, principal }: Entrant, arrival: Arrival, clock: Clock) {
+  constructor(
+    id: number,
+    socket: UwsSocket<SocketData>,
+    { standing, principal }: Entrant,
+    arrival: Arrival,
+    clock: Clock,
+  ) {
+    this.id = id;
+    this.sinceMs = Math.floor(clock.monotonicMs());
+    this.address = arrival.address;
     this.socket = socket;
     this.door = arrival.door;
     this.standing = standing;
@@ -46,6 +64,28 @@ export class Connection implements SessionHolder {
     this.#encodingKnown = knownEncoding !== undefined;
     if (knownEncoding !== undefined) this.peer.encoding = knownEncoding;
     this.side = sideAt(arrival.door, this.peer);
+  }
+
+  get transport(): 'websocket' {
+    return 'websocket';
+  }
+
+  get path(): string {
+    return this.door.path;
+  }
+
+  ping(): void {
+    this.unansweredPings += 1;
+    this.#pingedAtMs ??= Math.floor(this.#clock.monotonicMs());
+    this.socket.ping();
+  }
+
+  /** Its answer, which waits behind whatever the kernel still holds for the client: so it tells of a slow line, too. */
+  ponged(): void {
+    this.unansweredPings = 0;
+    if (this.#pingedAtMs === undefined) return;
+    this.rttMs = Math.floor(this.#clock.monotonicMs()) - this.#pingedAtMs;
+    this.#pingedAtMs = undefined;
   }
 
   /** Something arrived. Without a subprotocol the first message decides in which encoding the client is answered. */

@@ -1,17 +1,11 @@
 /** By which path a client came in, which says what its connection may be for. */
-export type Door =
+export type Door = { path: string } & (
   | { kind: 'encoder' | 'viewer' }
   /** The first `register` or `subscribe` says it. */
   | { kind: 'either' }
   /** All alerts of one user's streams in the older words, and nothing else. `since`: as it stands in the URL; null: said twice. */
-  | { kind: 'alerts'; userId: string; since: string | null | undefined };
-
-/** One object for all who come in there. */
-export const DOORS = {
-  encoder: { kind: 'encoder' },
-  viewer: { kind: 'viewer' },
-  either: { kind: 'either' },
-} as const satisfies Record<string, Door>;
+  | { kind: 'alerts'; userId: string; since: string | null | undefined }
+);
 
 /** With `:user` for the variable part. */
 export const DOOR_PATHS: readonly { path: string; kind: Door['kind'] }[] = [

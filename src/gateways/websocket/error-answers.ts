@@ -36,6 +36,8 @@ export class ErrorAnswers {
     if (error.code === ErrorCode.unauthorized) counters.unauthorized += 1;
     if (error.code !== ErrorCode.invalidMessage && error.code !== ErrorCode.payloadTooLarge) return;
     counters.messagesInvalid += 1;
+    const { side } = connection;
+    if (side.role === 'encoder') side.link.rejected.invalid += 1;
     if (connection.strike(nowMs)) {
       connection.socket.close(CloseCode.tooManyInvalidMessages, 'Too many invalid messages');
     }

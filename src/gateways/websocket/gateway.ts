@@ -2,11 +2,19 @@ import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebS
 import { CloseCode } from '../../../proto/close-codes.ts';
 import { type Encoding, SUBPROTOCOLS } from '../../../proto/codec.ts';
 import { atMost } from '../../at-most.ts';
+import type { OpenConnection } from '../../router/open-connection.ts';
 import { Outgoing } from '../../router/outgoing.ts';
 import type { Admission, After, Authenticator, Clock, Log, SessionWatch, StreamOwners } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { ClientAddress } from '../client-address.ts';
-import { findCredentials, type Origins, percentDecoded, queryValue, readRequestHead } from '../credentials.ts';
+import {
+  findCredentials,
+  type Origins,
+  percentDecoded,
+  queryValue,
+  type RequestHead,
+  readRequestHead,
+} from '../credentials.ts';
 import type { Guests } from '../guests.ts';
 import { replyError } from '../http/reply.ts';
 import { Arrival, type SocketData } from './arrival.ts';
@@ -14,7 +22,7 @@ import { CheckedUpgrades } from './checked-upgrades.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionLimits, ReachedLimit } from './connection-limits.ts';
 import type { TakeReport } from './control.ts';
-import { DOOR_PATHS, DOORS, type Door } from './doors.ts';
+import { DOOR_PATHS, type Door } from './doors.ts';
 import { causeOf, Entrance, type Entrant } from './entrance.ts';
 import { ErrorAnswers } from './error-answers.ts';
 import { startHeartbeat } from './heartbeat.ts';
@@ -67,6 +75,8 @@ export interface WebSocketGatewayParts {
   /** Lets everybody in; undefined: nobody without credentials. Nobody is rejected at the upgrade then. */
   guests?: Guests | undefined;
   pingIntervalMs?: number;
+  /** One that no connection has had. */
+  newConnectionId: () => number;
 }
 
 /** The WebSocket doors, see `DOOR_PATHS`: sockets in, router calls out. */
@@ -115,6 +125,11 @@ export class WebSocketGateway {
     return this.#connectionCount;
   }
 
+  /** All that were let in. */
+  *connections(): Generator<OpenConnection> {
+    for (const { connection } of this.#arrivals) if (connection !== undefined) yield connection;
+  }
+
   /** Counts a request that another door turned away. */
   noteRefused(admission: Exclude<Admission, { kind: 'session' }>, address: string): void {
     this.#refusals.note(causeOf(admission), address);
@@ -156,6 +171,15 @@ export class WebSocketGateway {
   }
 
   #open(app: TemplatedApp, path: string, kind: Door['kind']): void {
+    // One object for all who come in there, but where each has a user of its own in its path.
+    const shared: Door | undefined = kind === 'alerts' ? undefined : { path, kind };
+    const doorOf = (req: HttpRequest, head: RequestHead): Door =>
+      shared ?? {
+        path: path.replace(':user', '{user_id}'),
+        kind: 'alerts',
+        userId: percentDecoded(req.getParameter(0) ?? ''),
+        since: queryValue(head.query, 'since'),
+      };
     app.ws<SocketData>(path, {
       // Ours is the limit that counts, since ours comes with an error; far beyond it the library cuts the connection.
       maxPayloadLength: this.#parts.maxMessageBytes * 2,
@@ -167,14 +191,13 @@ export class WebSocketGateway {
       // Not for encoders: they would deflate every JPEG they send, to no avail, and the router would inflate it. So not where an encoder may come in either,
       // since it is agreed on at the upgrade. Nor for alerts with a picture in them, which would be deflated for each socket anew.
       ...(kind === 'viewer' ? { compression: SHARED_COMPRESSOR } : {}),
-      upgrade: (res, req, context) => this.#upgrade(kind, res, req, context),
+      upgrade: (res, req, context) => this.#upgrade(doorOf, res, req, context),
       open: (ws) => this.#opened(ws),
       message: (ws, message, isBinary) => this.#message(ws, message, isBinary),
       dropped: (ws, message, isBinary) => this.#dropped(ws, message, isBinary),
       drain: (ws) => this.#drained(ws),
       pong: (ws) => {
-        const { connection } = ws.getUserData().arrival;
-        if (connection !== undefined) connection.unansweredPings = 0;
+        ws.getUserData().arrival.connection?.ponged();
       },
       close: (ws, code) => this.#closed(ws, code),
     });
@@ -184,7 +207,12 @@ export class WebSocketGateway {
    * Upgrades at once and checks the session afterwards, while what the client sends is held: so a browser can read the refusal. It is also
    * the simpler order for this library, see `CheckedUpgrades`.
    */
-  #upgrade(kind: Door['kind'], res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+  #upgrade(
+    doorOf: (req: HttpRequest, head: RequestHead) => Door,
+    res: HttpResponse,
+    req: HttpRequest,
+    context: us_socket_context_t,
+  ): void {
     if (this.#draining) {
       replyError(res, 503, 'UNAVAILABLE', 'The router is shutting down');
       return;
@@ -205,13 +233,9 @@ export class WebSocketGateway {
     const address = this.#parts.addressOf(remote, head.forwardedFor);
     const { guests, allowedOrigins } = this.#parts;
     const shown = guests === undefined ? findCredentials(head, allowedOrigins) : guests.credentialsIn(head);
-    const door: Door =
-      kind === 'alerts'
-        ? { kind, userId: percentDecoded(req.getParameter(0) ?? ''), since: queryValue(head.query, 'since') }
-        : DOORS[kind];
     const key = req.getHeader('sec-websocket-key');
     const extensions = req.getHeader('sec-websocket-extensions');
-    const arrival = new Arrival(door, SUBPROTOCOLS[subprotocol], address, shown);
+    const arrival = new Arrival(doorOf(req, head), SUBPROTOCOLS[subprotocol], address, shown);
     const upgrade = () => {
       const data: SocketData = { arrival };
       res.upgrade(data, key, subprotocol, extensions, context);
@@ -230,9 +254,9 @@ export class WebSocketGateway {
   #admit(arrival: Arrival, entrant: Entrant, saidAuth: boolean): void {
     const { socket, door, address } = arrival;
     if (socket === undefined) return;
-    const { clock, sessionWatch, log } = this.#parts;
+    const { clock, sessionWatch, log, newConnectionId } = this.#parts;
     const { userId, sessionId } = entrant.principal;
-    const connection = new Connection(socket, entrant, arrival, clock);
+    const connection = new Connection(newConnectionId(), socket, entrant, arrival, clock);
     arrival.connection = connection;
     this.#connectionCount += 1;
     if (sessionId !== undefined) sessionWatch.add(sessionId, connection);

@@ -20,8 +20,7 @@ export function startHeartbeat(arrivals: ReadonlySet<Arrival>, clock: Clock, int
       }
       // Behind a backlog the ping would wait too: slow is not dead. The library's idle timeout ends such a connection all the same.
       if (connection.socket.bufferedBytes() > 0) continue;
-      connection.unansweredPings += 1;
-      connection.socket.ping();
+      connection.ping();
       if (connection.peer.understands('heartbeat')) connection.peer.tell(heartbeat);
     }
   }, intervalMs);
