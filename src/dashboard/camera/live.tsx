@@ -1,0 +1,81 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { stayAwake } from './awake.ts';
+import type { Filming, FilmingState } from './filming.ts';
+import { paceWords } from './words.ts';
+
+export interface LiveProps {
+  filming: Filming;
+  state: Extract<FilmingState, { kind: 'on' }>;
+  name: string;
+}
+
+/** The camera while it films. */
+export function Live({ filming, state: { streamId, picture, connection }, name }: LiveProps) {
+  const video = useRef<HTMLVideoElement>(null);
+  useEffect(() => {
+    if (video.current !== null) video.current.srcObject = picture;
+  }, [picture]);
+  useEffect(stayAwake, []);
+  return (
+    <section class="live" aria-label="What this device films">
+      <div class="picture">
+        <video ref={video} autoplay muted playsInline aria-label="What the camera sees" />
+        {connection.name === 'open' && <span class="on-air">Live</span>}
+      </div>
+      <div class="panel">
+        <Numbers filming={filming} isSending={connection.name === 'open'} />
+        <p class="buttons">
+          <button type="button" class="primary" onClick={() => filming.stop()}>
+            Stop
+          </button>
+          <button type="button" class="alarm" onClick={() => filming.raiseAlarm(name)}>
+            Raise an alarm
+          </button>
+          <a href={`./?stream=${encodeURIComponent(streamId)}`} target="_blank" rel="noopener">
+            See it on the wall
+          </a>
+        </p>
+        <p class="muted">
+          The camera films while this page is in front: phones stop the cameras of pages behind others.
+        </p>
+      </div>
+      <Alerts filming={filming} />
+    </section>
+  );
+}
+
+function Numbers({ filming, isSending }: { filming: Filming; isSending: boolean }) {
+  const filmed = filming.filmed.value;
+  const refusal = filming.refusal.value;
+  if (refusal !== undefined) return <p role="alert">The router says: {refusal}</p>;
+  if (filmed === undefined || !isSending) return <p class="muted">Nothing is sent.</p>;
+  return (
+    <>
+      <p class="numbers">
+        <strong id="sent-fps">{filmed.sentFps}</strong> frames a second sent, quality {Math.round(filmed.quality * 100)}{' '}
+        %{filmed.replacedFps > 0 && `, ${filmed.replacedFps} left out`}
+      </p>
+      <p id="pace">{paceWords(filmed)}</p>
+    </>
+  );
+}
+
+function Alerts({ filming }: { filming: Filming }) {
+  const alerts = filming.alerts.value;
+  return (
+    <section class="panel" aria-label="Alerts">
+      <h2>Alerts</h2>
+      {alerts.length === 0 && <p class="muted">Nothing was seen yet.</p>}
+      <ol class="alerts" aria-live="polite">
+        {alerts.map(({ id, severity, message, timestamp }) => (
+          <li key={id} data-severity={severity}>
+            {message}
+            <small>
+              {severity} · {new Date(timestamp).toLocaleTimeString()}
+            </small>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

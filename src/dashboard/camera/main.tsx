@@ -1,0 +1,83 @@
+import { effect, signal } from '@preact/signals';
+import { render } from 'preact';
+import '../shared/style.css';
+import './camera.css';
+import { Bar, type State } from '../shared/bar.tsx';
+import { connectionWords, isSignedOut } from '../shared/connection-words.ts';
+import { session, signOut } from '../shared/session.ts';
+import { SignIn } from '../shared/sign-in.tsx';
+import { Filming, type FilmingState } from './filming.ts';
+import { SettingsForm } from './form.tsx';
+import { Live } from './live.tsx';
+import { loadSettings } from './settings.ts';
+import { pageTrouble } from './words.ts';
+
+const filming = new Filming();
+const settings = signal(loadSettings());
+
+effect(() => {
+  const state = filming.state.value;
+  if (state.kind !== 'on' || !isSignedOut(state.connection)) return;
+  filming.stop();
+  signOut(state.connection.name === 'closed' ? state.connection.reason : '');
+});
+
+function Page() {
+  const state = filming.state.value;
+  const who = session.value;
+  return (
+    <>
+      <Bar
+        page="Camera"
+        state={who.kind === 'signed-out' ? { mood: 'bad', words: 'Not signed in' } : stateWords(state)}
+      >
+        {who.kind === 'signed-in' && who.credentials.kind === 'token' && state.kind === 'off' && (
+          <button type="button" onClick={() => signOut('You have signed out.')}>
+            Sign out
+          </button>
+        )}
+      </Bar>
+      <main class="camera">
+        <Content />
+      </main>
+    </>
+  );
+}
+
+function Content() {
+  const trouble = pageTrouble(isSecureContext, navigator.mediaDevices !== undefined, location.origin);
+  const state = filming.state.value;
+  const who = session.value;
+  if (trouble !== undefined) {
+    return (
+      <p class="panel" role="alert">
+        {trouble}
+      </p>
+    );
+  }
+  if (who.kind === 'signed-out') return <SignIn reason={who.reason} />;
+  if (state.kind === 'on') return <Live filming={filming} state={state} name={settings.value.name || state.streamId} />;
+  return (
+    <>
+      {state.kind === 'off' && state.trouble !== undefined && (
+        <p class="panel trouble" role="alert">
+          {state.trouble}
+        </p>
+      )}
+      <SettingsForm
+        settings={settings}
+        isStarting={state.kind === 'starting'}
+        onStart={() => void filming.start(settings.value, who.credentials)}
+      />
+    </>
+  );
+}
+
+function stateWords(state: FilmingState): State {
+  if (state.kind === 'off') return { mood: 'unknown', words: 'Off' };
+  if (state.kind === 'starting') return { mood: 'unknown', words: 'Starting…' };
+  return connectionWords(state.connection);
+}
+
+const root = document.querySelector('#app');
+if (root !== null) render(<Page />, root);

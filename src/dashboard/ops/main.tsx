@@ -1,0 +1,7 @@
+import { render } from 'preact';
+import '../shared/style.css';
+import './ops.css';
+import { OpsPage } from './page.tsx';
+
+const root = document.querySelector('#app');
+if (root !== null) render(<OpsPage />, root);
