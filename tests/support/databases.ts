@@ -5,12 +5,14 @@ import { openAccounts } from '../../src/demo/accounts.ts';
 import { startEmbeddedDatabase } from '../../src/demo/embedded-database.ts';
 import { collectEvidence } from './evidence.ts';
 
-/** Databases the suite may use. `postgresUrl`: a database of this run's own in a real Postgres, where one answers. */
+/** Databases the suite may use; all of them are of this run alone. */
 export interface TestDatabases {
-  /** Of this worker alone, see `own-database.ts`. */
+  /** Of this worker alone, see `own-database.ts`: in a real Postgres where one answers, which takes a tenth of the time, and otherwise an embedded one. */
+  url: string;
+  urls: readonly string[];
+  /** One that is embedded, as a demo has it. */
   embeddedUrl: string;
-  /** One for each worker: with one for all, a good session was refused once in some thousand look-ups. */
-  embeddedUrls: readonly string[];
+  /** One in a real Postgres, where one answers. */
   postgresUrl: string | undefined;
 }
 
@@ -22,9 +24,10 @@ declare module 'vitest' {
 
 const DEFAULT_POSTGRES = 'postgresql://postgres@127.0.0.1:5432/test';
 
-/** Starts one embedded database for the whole run, and makes a fresh one in the real Postgres. In CI there must be a real one. */
+/** Makes fresh databases in the real Postgres, and embedded ones. In CI there must be a real one. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const postgres = await createPostgresDatabase(process.env['TEST_DATABASE_URL'] || DEFAULT_POSTGRES);
+  const server = process.env['TEST_DATABASE_URL'] || DEFAULT_POSTGRES;
+  const postgres = await createPostgresDatabase(server);
   if (postgres === undefined) {
     if (process.env['CI'])
       throw new Error('CI needs a real Postgres: on 127.0.0.1:5432, or named by TEST_DATABASE_URL');
@@ -33,14 +36,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     );
   }
   const removeEvidence = collectEvidence();
-  const embedded = await Promise.all(Array.from({ length: project.config.maxWorkers }, startEmbeddedDatabase));
+  const workers = Array.from({ length: project.config.maxWorkers });
+  const real = postgres && (await Promise.all(workers.map(() => createPostgresDatabase(server))));
+  const embedded = await Promise.all((real === undefined ? workers : [0]).map(startEmbeddedDatabase));
+  const [{ url: embeddedUrl } = { url: '' }] = embedded;
+  const urls = (real ?? embedded).flatMap((database) => database?.url ?? []);
   // Once, here: test files run side by side, and two that make the same tables at the same time fail.
-  const embeddedUrls = embedded.map(({ url }) => url);
-  for (const url of [...embeddedUrls, postgres?.url])
+  for (const url of new Set([...urls, embeddedUrl, postgres?.url]))
     if (url !== undefined) await (await openAccounts(url, 'setup')).close();
-  project.provide('databases', { embeddedUrl: embeddedUrls[0] ?? '', embeddedUrls, postgresUrl: postgres?.url });
+  project.provide('databases', { url: urls[0] ?? '', urls, embeddedUrl, postgresUrl: postgres?.url });
   return async () => {
-    await postgres?.drop();
+    for (const database of [postgres, ...(real ?? [])]) await database?.drop();
     for (const database of embedded) await database.stop();
     removeEvidence();
   };

@@ -28,13 +28,34 @@ export interface TestRouterOptions {
   databaseUrl?: string;
 }
 
-/** A whole router in this process, on a free port, with sessions in the embedded database unless told otherwise. */
-export async function startTestRouter({ env = {}, databaseUrl }: TestRouterOptions = {}): Promise<TestRouter> {
-  const url = databaseUrl ?? inject('databases').embeddedUrl;
+/** What signs people up, and its secret. */
+interface WebApp {
+  secret: string;
+  accounts: Accounts;
+  close(): Promise<void>;
+}
+
+async function openWebApp(databaseUrl: string): Promise<WebApp> {
   const secret = randomBytes(32).toString('hex');
-  const accounts = await openAccounts(url, secret);
+  const accounts = await openAccounts(databaseUrl, secret);
+  return { secret, accounts, close: () => accounts.close() };
+}
+
+let shared: Promise<WebApp> | undefined;
+
+/** One for all routers on the database of a worker: to open it takes longer than to start a router. */
+function ofThisWorker(databaseUrl: string): Promise<WebApp> {
+  shared ??= openWebApp(databaseUrl).then((webApp) => ({ ...webApp, close: async () => undefined }));
+  return shared;
+}
+
+/** A whole router in this process, on a free port, with sessions in the database of this worker unless told otherwise. */
+export async function startTestRouter({ env = {}, databaseUrl }: TestRouterOptions = {}): Promise<TestRouter> {
+  const own = inject('databases').url;
+  const url = databaseUrl ?? own;
+  const { secret, accounts, close } = await (url === own ? ofThisWorker(url) : openWebApp(url));
   const logLines: string[] = [];
-  noteSecret(secret, env['ML_SERVICE_TOKEN'], env['ALERT_WEBHOOK_SECRET']);
+  noteSecret(secret, env['ML_SERVICE_TOKEN'], env['ALERT_WEBHOOK_SECRET'], env['OPS_TOKEN']);
   const write = (line: string) => {
     logLines.push(line);
     notePrinted(line);
@@ -59,7 +80,7 @@ export async function startTestRouter({ env = {}, databaseUrl }: TestRouterOptio
     stats: async () => (await (await fetch(`http://127.0.0.1:${app.port}/stats`)).json()) as TestMessage,
     async stop() {
       await app.drain();
-      await accounts.close();
+      await close();
     },
   };
 }
