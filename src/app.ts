@@ -43,6 +43,7 @@ import { MlFeed } from './ml/feed.ts';
 import { WatchedFrames } from './ml/watched-frames.ts';
 import { processUse } from './process-use.ts';
 import { PROJECT_FOLDER, VERSION } from './project.ts';
+import { frameAges } from './router/frame-ages.ts';
 import { noTap } from './router/no-tap.ts';
 import type { Clock } from './router/ports.ts';
 import { createRouter } from './router/router.ts';
@@ -254,6 +255,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   const connections = () => connectionStats(router, webSockets.connectionCount + lasting.count);
   const detailedStats = () => ({
     ...trafficStats(router),
+    frameAgeMs: frameAges(router.streams.all, clock),
     ml: ml === undefined ? null : { ...ml.stats, waiting: ml.waiting },
     webhook: webhook?.stats ?? null,
     sessions: { lookUps: sessions.lookUps, ended: liveSessions.ended },

@@ -134,6 +134,7 @@ function statsOf(router: Router, viewers: number): Stats {
   return {
     ...connectionStats(router, viewers),
     ...trafficStats(router),
+    frameAgeMs: { median: 0, worst: 0 },
     ml: {
       sampled: 0,
       sent: 0,

@@ -278,6 +278,7 @@ const STATS: Stats = {
   totalVideoConsumers: 12,
   totalConnections: 15,
   frames: { received: 0, rejected: { rate: 0 }, offered: 0, delivered: 0, dropped: NO_DROPS, inFlight: 0 },
+  frameAgeMs: { median: 0, worst: 0 },
   alerts: { accepted: 0, delivered: 0, undelivered: 0 },
   ml: null,
   webhook: null,

@@ -7,6 +7,7 @@ import { FlakyLink } from '../support/flaky-link.ts';
 import { numberedPicture } from '../support/pictures.ts';
 import { startTestRouter, type TestRouter } from '../support/router.ts';
 import { collectFaults } from './pages.ts';
+import { soon } from './wall-page.ts';
 
 const OPS_TOKEN = 'the-operator-of-this-dashboard';
 const PHONE = { width: 390, height: 844 };
@@ -67,15 +68,15 @@ describe.skipIf(!hasChromium())('the ops page, in Chromium', () => {
   test('charts say what happens now, as text, too, and draw it', async () => {
     const anna = await router.signUp();
     const { page, faults } = await openOps(anna);
-    await expect.poll(() => shownIn(page, 'frames', 'from cameras')).toBe('0');
+    await soon(() => shownIn(page, 'frames', 'from cameras')).toBe('0');
     const plot = page.locator('.chart:has(#frames-title) canvas');
     const before = await plot.evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
     await startCamera(anna, 'gate');
     await watch(anna, 'gate');
     const rateOf = async (label: string) => Number(await shownIn(page, 'frames', label));
-    await expect.poll(() => rateOf('from cameras'), { timeout: 20_000 }).toBeGreaterThan(20);
-    await expect.poll(() => rateOf('to viewers'), { timeout: 20_000 }).toBeGreaterThan(20);
-    expect(await plot.evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())).not.toBe(before);
+    await soon(() => rateOf('from cameras')).toBeGreaterThan(20);
+    await soon(() => rateOf('to viewers')).toBeGreaterThan(20);
+    await soon(() => plot.evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())).not.toBe(before);
     expect(await shownIn(page, 'memory', 'all of it')).toMatch(/^\d+$/);
     await page.getByText('Everything is delivered. 1 stream, 1 viewer.').waitFor();
     expect(page.url()).not.toContain(anna.token);
@@ -114,7 +115,7 @@ describe.skipIf(!hasChromium())('the ops page, in Chromium', () => {
     expect(await head.getAttribute('aria-sort')).toBe('descending');
     expect(await roles()).toEqual(['viewer', 'camera']);
     await page.getByLabel('Filter').fill('camera cellar');
-    await expect.poll(roles).toEqual(['camera']);
+    await soon(roles).toEqual(['camera']);
     await page.getByText('1 of 2 connections').waitFor();
   });
 
@@ -141,7 +142,7 @@ describe.skipIf(!hasChromium())('the ops page, in Chromium', () => {
   test('without a session the charts are there, and the table asks for one', async () => {
     const { page, faults } = await openOps({ ...(await router.signUp()), token: 'no-token-of-anybody' });
     await page.getByText('To see connections, show who you are.').waitFor();
-    await expect.poll(() => shownIn(page, 'frames', 'from cameras')).not.toBe('–');
+    await soon(() => shownIn(page, 'frames', 'from cameras')).not.toBe('–');
     const anna = await router.signUp();
     await page.getByLabel('Session token').fill(anna.token);
     await page.getByRole('button', { name: 'Sign in' }).click();

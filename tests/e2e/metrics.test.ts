@@ -45,7 +45,7 @@ async function scrape(): Promise<ReadonlyMap<string, Family>> {
 
 /** `/stats`, without what changes by itself. */
 async function countedStats(): Promise<TestMessage> {
-  const { process: _, ...stats } = await router.stats();
+  const { process: _, frameAgeMs: _age, ...stats } = await router.stats();
   return stats;
 }
 
@@ -155,6 +155,24 @@ test('every number of /stats is a metric, and says the same', async () => {
   for (const name of [...some, ...others, ...refused, 'webhook_alerts_delivered_total', 'session_lookups_total']) {
     expect(series.get(`watchout_${name}`), name).toBeGreaterThan(0);
   }
+});
+
+test('how old frames are when they come is in /stats and in the metrics, for the middle and the worst stream', async () => {
+  const { token } = await router.signUp();
+  const ages = [100, 3_000, 60_000];
+  for (const ageMs of ages) {
+    const { encoder, streamId } = await openEncoder(router.wsUrl, token, { encoding: 'msgpack' });
+    const frame = { type: 'video-frame', streamId, data: numberedPicture(1, 64), timestamp: Date.now() - ageMs };
+    const viewer = await openViewer(router.wsUrl, token, streamId, { encoding: 'msgpack' });
+    encoder.send(frame);
+    await viewer.next('video-frame');
+  }
+  const { frameAgeMs } = await router.stats();
+  const series = seriesIn(await scrape());
+  expect(frameAgeMs.worst).toBeGreaterThanOrEqual(60_000);
+  expect(frameAgeMs.worst).toBeLessThan(65_000);
+  expect(series.get('watchout_newest_frame_age_worst_seconds')).toBeCloseTo(frameAgeMs.worst / 1000, 1);
+  expect(series.get('watchout_newest_frame_age_median_seconds')).toBeCloseTo(frameAgeMs.median / 1000, 1);
 });
 
 test('what the process uses is there under the names that every exporter has', async () => {

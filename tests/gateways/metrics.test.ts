@@ -22,6 +22,7 @@ const STATS: Stats = {
     dropped: { slow: 10, fps: 0, closed: 0 },
     inFlight: 0,
   },
+  frameAgeMs: { median: 0, worst: 0 },
   alerts: { accepted: 0, refused: 0, suppressed: 0, repeated: 0, delivered: 0, undelivered: 0, replayed: 0 },
   messages: { invalid: 0, unauthorized: 0 },
   streams: { refused: 0, reserved: 0 },

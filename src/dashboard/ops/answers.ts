@@ -16,6 +16,8 @@ export interface Stats {
     dropped: { slow: number; fps: number; closed: number };
     inFlight: number;
   };
+  /** Of the newest frame of each stream, when it came. */
+  frameAgeMs: { median: number; worst: number };
   alerts: { accepted: number; delivered: number; undelivered: number };
   /** Null: the router has no ML service. */
   ml: {

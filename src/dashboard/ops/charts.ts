@@ -75,6 +75,16 @@ export const CHARTS: readonly ChartPlan[] = [
     ],
   },
   {
+    id: 'age',
+    title: 'Age of the newest frames when they come',
+    unit: 'ms, by the cameras’ clocks',
+    format: number,
+    lines: [
+      level('middle stream', ({ stats }) => stats.frameAgeMs.median),
+      level('worst stream', ({ stats }) => stats.frameAgeMs.worst),
+    ],
+  },
+  {
     id: 'routing',
     title: 'Time a frame takes through the router',
     unit: 'ms',

@@ -194,6 +194,11 @@ const Stats = ConnectionStats.extend({
       inFlight: z.int(),
     })
     .describe('`offered` is always `delivered`, all that were `dropped`, and `inFlight` together'),
+  frameAgeMs: z
+    .object({ median: z.int(), worst: z.int() })
+    .describe(
+      'How old the newest frames of streams were when they came, by their encoders’ clocks; 0 while nothing streams',
+    ),
   alerts: counts,
   messages: counts,
   streams: counts,
@@ -230,7 +235,7 @@ const Stats = ConnectionStats.extend({
     cpuSeconds: z.number().describe('Of all its threads, user and system'),
     residentBytes: z.int(),
   }),
-}) satisfies z.ZodType<Pick<MeteredStats, 'ml' | 'webhook' | 'sessions' | 'connections' | 'process'>>;
+}) satisfies z.ZodType<Pick<MeteredStats, 'frameAgeMs' | 'ml' | 'webhook' | 'sessions' | 'connections' | 'process'>>;
 
 export const HTTP_BODIES = {
   Error: ErrorBody,

@@ -101,6 +101,16 @@ export function addFrames(metrics: ReadMetrics<Stats>): void {
     'Offered frames on the way to a viewer with a window, or held back until they may be sent',
     ({ frames }) => frames.inFlight,
   );
+  metrics.gauge(
+    'watchout_newest_frame_age_median_seconds',
+    'How old the newest frames of streams were when they came, by their encoders’ clocks: the middle one',
+    ({ frameAgeMs }) => frameAgeMs.median / 1000,
+  );
+  metrics.gauge(
+    'watchout_newest_frame_age_worst_seconds',
+    'The same, of the stream whose frames are oldest',
+    ({ frameAgeMs }) => frameAgeMs.worst / 1000,
+  );
 }
 
 export function addAlerts(metrics: ReadMetrics<Stats>): void {

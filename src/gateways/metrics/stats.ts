@@ -1,9 +1,11 @@
+import type { FrameAges } from '../../router/frame-ages.ts';
 import type { ConnectionStats, trafficStats } from '../../router/snapshot.ts';
 
 type Causes = Readonly<Record<string, number>>;
 
 /** What `/stats` says, as far as metrics are made of it. */
 export interface Stats extends ConnectionStats, ReturnType<typeof trafficStats> {
+  frameAgeMs: FrameAges;
   /** Null: the router has no ML service. */
   ml: MlStats | null;
   /** Null: alerts are forwarded to nobody. */
