@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 const ALONE = [
+  'tests/client/cuts.test.ts',
   'tests/client/lines.test.ts',
   'tests/dashboard/wall-speed.test.ts',
+  'tests/docs/mobile-client.test.ts',
   'tests/e2e/reconnect-storm.test.ts',
   'tests/e2e/slow-link.test.ts',
 ];
@@ -29,7 +31,7 @@ export default defineConfig({
         },
       },
       {
-        // What measures time: another test beside it would be what is measured.
+        // What measures time or memory: another test beside it would be what is measured.
         extends: true,
         test: {
           name: 'alone',
@@ -37,6 +39,8 @@ export default defineConfig({
           globalSetup: ['tests/support/databases.ts'],
           setupFiles: ['tests/support/own-database.ts'],
           fileParallelism: false,
+          // One of them counts objects that are alive.
+          isolate: true,
           sequence: { groupOrder: 1 },
         },
       },
