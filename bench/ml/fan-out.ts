@@ -3,7 +3,7 @@ import { measure, PLAIN_WORK, type Work } from '../compare/measure.ts';
 import { CONDITION_WORDS, type MlCondition } from '../soak/conditions.ts';
 import { startService } from '../soak/services.ts';
 import type { BenchWorld } from '../support/own-router.ts';
-import { median, medianRatioOf, type Ratio, type Round } from '../support/statistics.ts';
+import { median, type Ratio, type Round, ratioOf } from '../support/statistics.ts';
 
 /** What the service does while viewers watch, in words. */
 export interface FanOutBeside {
@@ -29,15 +29,17 @@ export const CAMERAS: Work = {
 };
 
 /**
- * What does the state of the ML service do to viewers? A router of its own for each condition, and one without ML as the base, measured before and
- * after each pair. Latency is from the send: what the tool itself is late by is left out.
+ * What does the state of the ML service do to viewers? A router of its own for each condition, measured in the same seconds as one without ML under the same load:
+ * a p99 scatters by several times from one moment of a machine to the next, and so both have the same moments. What two without ML differ by is the noise.
+ * Latency is from the send: what the tool itself is late by is left out.
  */
 export async function measureFanOutBesideMl(
   world: BenchWorld,
   conditions: readonly Exclude<MlCondition, 'off'>[],
   { rounds, seconds }: FanOutOptions,
-): Promise<{ offP99Ms: number; beside: FanOutBeside[] }> {
+): Promise<{ offP99Ms: number; noise: Ratio; beside: FanOutBeside[] }> {
   const off = await contender('ML off', world, {});
+  const control = { words: 'ML off', one: await contender('ML off, too', world, {}) };
   const contenders: { words: string; one: Contender }[] = [];
   for (const condition of conditions) {
     const { url } = await startService(condition);
@@ -46,37 +48,28 @@ export async function measureFanOutBesideMl(
   }
   const look = async (one: Contender) => (await measure(one, { ...CAMERAS, seconds })).report.latency.fromSend;
   const rows = new Map<string, { rounds: Round[]; p50Ms: number[] }>(
-    contenders.map(({ words }) => [words, { rounds: [], p50Ms: [] }]),
+    [control, ...contenders].map(({ words }) => [words, { rounds: [], p50Ms: [] }]),
   );
   for (let round = 0; round < rounds; round += 1) {
-    let before = await look(off);
-    for (const pair of pairsOf(contenders)) {
-      const measured = [];
-      for (const { words, one } of pair) measured.push({ words, ...(await look(one)) });
-      const after = await look(off);
-      for (const { words, p99, p50 } of measured) {
-        rows.get(words)?.rounds.push({ before: before.p99, measured: p99, after: after.p99 });
-        rows.get(words)?.p50Ms.push(p50);
-      }
-      before = after;
+    for (const { words, one } of [control, ...contenders]) {
+      const [base, measured] = await Promise.all([look(off), look(one)]);
+      rows.get(words)?.rounds.push({ before: base.p99, measured: measured.p99, after: base.p99 });
+      rows.get(words)?.p50Ms.push(measured.p50);
     }
   }
-  for (const { server } of [off, ...contenders.map(({ one }) => one)]) server.stop();
+  for (const { server } of [off, control.one, ...contenders.map(({ one }) => one)]) server.stop();
   const everyRound = [...rows.values()].flatMap((row) => row.rounds);
+  const ratios = [...rows].map(([condition, row]) => ({
+    condition,
+    p99: ratioOf(row.rounds),
+    p99Ms: median(row.rounds.map(({ measured }) => measured)),
+    p50Ms: median(row.p50Ms),
+  }));
   return {
-    offP99Ms: median(everyRound.flatMap(({ before, after }) => [before, after])),
-    beside: [...rows].map(([condition, row]) => ({
-      condition,
-      p99: medianRatioOf(row.rounds),
-      p99Ms: median(row.rounds.map(({ measured }) => measured)),
-      p50Ms: median(row.p50Ms),
-    })),
+    offP99Ms: median(everyRound.map(({ before }) => before)),
+    noise: ratioOf(rows.get(control.words)?.rounds ?? []),
+    beside: ratios.filter(({ condition }) => condition !== control.words),
   };
-}
-
-/** Two at a time between two looks at the base: one look for each would make it a third longer. */
-function pairsOf<Item>(items: readonly Item[]): Item[][] {
-  return Array.from({ length: Math.ceil(items.length / 2) }, (_, pair) => items.slice(2 * pair, 2 * pair + 2));
 }
 
 async function contender(title: string, world: BenchWorld, env: Record<string, string>): Promise<Contender> {

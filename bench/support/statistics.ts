@@ -29,15 +29,6 @@ export function ratioOf(rounds: readonly Round[]): Ratio {
   return { value: median(ratios), rounds: ratios, noise: { min: Math.min(...noise), max: Math.max(...noise) } };
 }
 
-/**
- * The same for what scatters far more than it differs, as a p99 does: the median of all rounds against the median of all bases around them, so that no
- * single bad second of the machine stands in the denominator.
- */
-export function medianRatioOf(rounds: readonly Round[]): Ratio {
-  const base = median(rounds.flatMap(({ before, after }) => [before, after]));
-  return { ...ratioOf(rounds), value: median(rounds.map(({ measured }) => measured)) / base };
-}
-
 /** `0.93 (noise 0.98–1.02)`. */
 export function ratioText({ value, noise }: Ratio): string {
   return `${value.toFixed(2)} (noise ${noise.min.toFixed(2)}–${noise.max.toFixed(2)})`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { searchCapacity } from '../../bench/capacity/search.ts';
-import { median, medianRatioOf, ratioOf, ratioText } from '../../bench/support/statistics.ts';
+import { median, ratioOf, ratioText } from '../../bench/support/statistics.ts';
 
 describe('a ratio', () => {
   test('is held against the base around it, so that a machine that gets slower changes nothing', () => {
@@ -16,17 +16,6 @@ describe('a ratio', () => {
     ]);
     expect(ratio.value).toBe(1);
     expect(ratioText(ratio)).toBe('1.00 (noise 0.80–1.20)');
-  });
-
-  test('of medians is not moved by one bad second, be it of what is measured or of the base', () => {
-    const ratio = medianRatioOf([
-      { before: 10, measured: 11, after: 10 },
-      { before: 10, measured: 90, after: 10 },
-      { before: 70, measured: 11, after: 10 },
-    ]);
-    expect(ratio.value).toBe(1.1);
-    expect(ratio.noise).toEqual({ min: 1 / 7, max: 1 });
-    expect(medianRatioOf([{ before: 10, measured: 12, after: 10 }]).value).toBe(1.2);
   });
 
   test('of an even number of rounds is the mean of the two in the middle', () => {

@@ -58,6 +58,7 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
   test('a toast leads to its stream; of a flood four are shown, the critical one stays, and the rest is counted', async () => {
     const { gate, yard, page } = await world();
     yard.alert('critical', 'Fire');
+    await page.locator('.toast', { hasText: 'Fire' }).waitFor();
     for (let number = 1; number <= 15; number += 1) gate.alert('low', `Leaf ${number}`);
     await page.getByText('and 12 more').waitFor();
     expect(await page.locator('.toast .message').allTextContents()).toEqual(['Leaf 15', 'Leaf 14', 'Leaf 13', 'Fire']);
