@@ -100,8 +100,14 @@ describe.skipIf(!hasFfmpeg)('ffmpeg', () => {
     expect([code, stderr]).toEqual([0, '']);
     const hashes = Array.from({ length: 20 }, (_, index) => sha256(readFileSync(join(folder, `${index + 1}.jpg`))));
     const known = walk.map(sha256);
-    const from = known.indexOf(hashes[0] as string);
-    expect(hashes).toEqual(hashes.map((_hash, index) => known[(from + index) % known.length]));
+    const numbers = hashes.map((hash) => known.indexOf(hash));
+    expect(numbers).not.toContain(-1);
+    // In their order. On a busy machine ffmpeg is late now and then, and skips to the newest.
+    const steps = numbers
+      .slice(1)
+      .map((number, index) => (number - (numbers[index] ?? 0) + known.length) % known.length);
+    expect(Math.min(...steps)).toBeGreaterThan(0);
+    expect(Math.max(...steps)).toBeLessThan(known.length / 2);
   });
 
   test.each(['mpjpeg', 'mjpeg'])(
