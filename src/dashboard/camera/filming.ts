@@ -7,8 +7,8 @@ import {
   Encoder,
   type Throttle,
 } from '../../client/index.ts';
-import { isSignedOut } from '../shared/connection-words.ts';
-import { type Credentials, connectionOptions } from '../shared/session.ts';
+import { isSignedOut } from '../common/connection-words.ts';
+import { type Credentials, connectionOptions } from '../common/session.ts';
 import { constraintsOf, type Settings } from './settings.ts';
 import { cameraTrouble, type Filmed } from './words.ts';
 

@@ -1,11 +1,11 @@
 import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
-import '../shared/style.css';
+import '../common/style.css';
 import './camera.css';
-import { Bar, type State } from '../shared/bar.tsx';
-import { connectionWords, isSignedOut } from '../shared/connection-words.ts';
-import { session, signOut } from '../shared/session.ts';
-import { SignIn } from '../shared/sign-in.tsx';
+import { Bar, type State } from '../common/bar.tsx';
+import { connectionWords, isSignedOut } from '../common/connection-words.ts';
+import { session, signOut } from '../common/session.ts';
+import { SignIn } from '../common/sign-in.tsx';
 import { Filming, type FilmingState } from './filming.ts';
 import { SettingsForm } from './form.tsx';
 import { Live } from './live.tsx';

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
-import { ApiError, askJson } from '../shared/api.ts';
-import { type Credentials, session, signOut } from '../shared/session.ts';
+import { ApiError, askJson } from '../common/api.ts';
+import { type Credentials, session, signOut } from '../common/session.ts';
 import type { ConnectionTable } from './answers.ts';
 import { repeat } from './repeat.ts';
 

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
-import { session } from '../shared/session.ts';
-import { SignIn } from '../shared/sign-in.tsx';
+import { session } from '../common/session.ts';
+import { SignIn } from '../common/sign-in.tsx';
 import { credentials, opsToken, type Tables, tables, trouble } from './connection-watch.ts';
 import { bytes, clockTime, duration, number } from './numbers.ts';
 import { OpsTokenForm } from './ops-token-form.tsx';

@@ -1,4 +1,4 @@
-import type { State } from '../shared/bar.tsx';
+import type { State } from '../common/bar.tsx';
 import { clockTime, counted, duration, number } from './numbers.ts';
 import { type Look, perSecond, recentSpan, type Span, sum } from './samples.ts';
 

@@ -1,5 +1,5 @@
 import { render } from 'preact';
-import '../shared/style.css';
+import '../common/style.css';
 import './ops.css';
 import { OpsPage } from './page.tsx';
 

@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks';
-import { Bar } from '../shared/bar.tsx';
+import { Bar } from '../common/bar.tsx';
 import { Chart } from './chart.tsx';
 import { CHARTS } from './charts.ts';
 import { watchConnections } from './connection-watch.ts';

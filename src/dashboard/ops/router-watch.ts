@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { ApiError, ask, askJson } from '../shared/api.ts';
+import { ApiError, ask, askJson } from '../common/api.ts';
 import type { Ready, Stats } from './answers.ts';
 import { readExposition } from './exposition.ts';
 import { repeat } from './repeat.ts';

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Credentials } from '../shared/session.ts';
+import type { Credentials } from '../common/session.ts';
 import type { LoggedAlert } from './alert-log.ts';
 import { Evidence } from './evidence.tsx';
 import { metadataRows } from './metadata.ts';

@@ -1,7 +1,7 @@
 import { effect, type Signal, signal } from '@preact/signals';
 import type { Alert } from '../../client/index.ts';
-import { ApiError, askJson } from '../shared/api.ts';
-import type { Credentials } from '../shared/session.ts';
+import { ApiError, askJson } from '../common/api.ts';
+import type { Credentials } from '../common/session.ts';
 import { open } from './address.ts';
 import { type AlertLog, EMPTY_LOG, type LoggedAlert, withAlerts } from './alert-log.ts';
 import type { SeenBox } from './box-overlay.tsx';

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
-import { Bar } from '../shared/bar.tsx';
-import { isSignedOut } from '../shared/connection-words.ts';
-import { type Credentials, session, signOut } from '../shared/session.ts';
-import { SignIn } from '../shared/sign-in.tsx';
+import { Bar } from '../common/bar.tsx';
+import { isSignedOut } from '../common/connection-words.ts';
+import { type Credentials, session, signOut } from '../common/session.ts';
+import { SignIn } from '../common/sign-in.tsx';
 import { WallPage } from './wall-page.tsx';
 import { Watch } from './watch.ts';
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError, ask } from '../shared/api.ts';
-import type { Credentials } from '../shared/session.ts';
+import { ApiError, ask } from '../common/api.ts';
+import type { Credentials } from '../common/session.ts';
 import type { LoggedAlert } from './alert-log.ts';
 import { BoxOverlay } from './box-overlay.tsx';
 import { boxesOf } from './boxes.ts';

@@ -1,5 +1,5 @@
 import { render } from 'preact';
-import '../shared/style.css';
+import '../common/style.css';
 import './wall.css';
 import './tiles.css';
 import './alerts.css';

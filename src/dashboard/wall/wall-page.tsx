@@ -1,8 +1,8 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
-import { Bar } from '../shared/bar.tsx';
-import { connectionWords } from '../shared/connection-words.ts';
-import { signOut } from '../shared/session.ts';
+import { Bar } from '../common/bar.tsx';
+import { connectionWords } from '../common/connection-words.ts';
+import { signOut } from '../common/session.ts';
 import { open, openStream } from './address.ts';
 import { AlertPanel } from './alert-panel.tsx';
 import { isPageShown, isWide } from './on-screen.ts';
