@@ -15,7 +15,7 @@ import { createSessions } from './auth/sessions.ts';
 import { createVideoStreamOwners } from './auth/stream-owners.ts';
 import { Tickets } from './auth/tickets.ts';
 import { timeSessions } from './auth/timed-sessions.ts';
-import type { AuthConfig, Config, MlPlace } from './config.ts';
+import type { AuthConfig, Config } from './config.ts';
 import { clientAddressBehind } from './gateways/client-address.ts';
 import { serveDocuments } from './gateways/documents/documents.ts';
 import { Guests } from './gateways/guests.ts';
@@ -37,10 +37,9 @@ import { WEB_SOCKET_PATHS } from './gateways/websocket/doors.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
 import { listen } from './listen.ts';
 import { asLog } from './log.ts';
-import { createTransport } from './ml/create-transport.ts';
 import { createEvidenceRoom } from './ml/evidence.ts';
-import { MlFeed } from './ml/feed.ts';
 import { WatchedFrames } from './ml/watched-frames.ts';
+import { createMlFeed } from './ml-feed.ts';
 import { processUse } from './process-use.ts';
 import { PROJECT_FOLDER, VERSION } from './project.ts';
 import { frameAges } from './router/frame-ages.ts';
@@ -133,7 +132,21 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
           random: Math.random,
         });
   const evidence = createEvidenceRoom(config.EVIDENCE_MAX_BYTES);
-  const ml = config.mlPlace === undefined ? undefined : await createMlFeed(config, config.mlPlace, clock);
+  const ml =
+    config.mlPlace === undefined
+      ? undefined
+      : await createMlFeed({
+          config,
+          place: config.mlPlace,
+          clock,
+          log,
+          after,
+          onAlert: (reported, frameOf) => {
+            const alert = parseReportedAlert(reported);
+            router.alerts.fromService(alert, frameOf(alert));
+          },
+          requestTook: sinks.mlRequest,
+        });
   const tap = ml ?? noTap;
   const isWatched = (streamId: string) => router.streams.get(streamId)?.audience.hasService ?? false;
   const watchedFrames = config.ALLOW_ML_CLIENTS
@@ -313,40 +326,5 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     // After the ML service: its last answers may have been alerts.
     await webhook?.close(CLOSE_DEADLINE_MS);
     await atMost(CLOSE_DEADLINE_MS, Promise.all([pool.end(), recheckPool.end()]));
-  }
-
-  async function createMlFeed(settings: Config, place: MlPlace, feedClock: Clock): Promise<MlFeed> {
-    const transport = await createTransport(place, {
-      token: settings.ML_SERVICE_TOKEN,
-      protocol: settings.ML_PROTOCOL,
-      batchSize: settings.ML_BATCH_SIZE,
-      maxInFlight: settings.ML_MAX_IN_FLIGHT,
-      maxAgeMs: settings.ML_MAX_AGE_MS,
-      timeoutMs: settings.ML_TIMEOUT_MS,
-      clock: feedClock,
-      log,
-      after,
-      random: Math.random,
-      onAlert: (alert) => feed.reported(alert),
-    });
-    const feed: MlFeed = new MlFeed({
-      transport,
-      clock: feedClock,
-      log,
-      after,
-      onAlert: (reported, frameOf) => {
-        const alert = parseReportedAlert(reported);
-        router.alerts.fromService(alert, frameOf(alert));
-      },
-      fps: settings.ML_FPS,
-      batchWaitMs: settings.ML_BATCH_WAIT_MS,
-      maxInFlight: settings.ML_MAX_IN_FLIGHT,
-      maxAgeMs: settings.ML_MAX_AGE_MS,
-      priorityField: settings.ML_PRIORITY_FIELD,
-      // Without the token nobody may post alerts.
-      keepsRecent: settings.ML_SERVICE_TOKEN !== undefined,
-      requestTook: sinks.mlRequest,
-    });
-    return feed;
   }
 }
