@@ -276,7 +276,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     process: processUse(),
   });
   const isReady = () => !draining;
-  const degraded = () => (ml === undefined || (ml.stats.breaker === 'closed' && ml.stats.connected) ? [] : ['ml']);
+  const degraded = () => (ml?.isDegraded ? ['ml'] : []);
   const metrics = createMetrics({
     stats: () => ({ ...connections(), ...detailedStats() }),
     durations,

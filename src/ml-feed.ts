@@ -11,13 +11,11 @@ export interface ConfiguredFeedParts extends Pick<MlFeedParts, 'clock' | 'log' |
 export async function createMlFeed({ config, place, ...parts }: ConfiguredFeedParts): Promise<MlFeed> {
   const { clock, log, after } = parts;
   const maxInFlight = config.ML_MAX_IN_FLIGHT;
-  const maxAgeMs = config.ML_MAX_AGE_MS;
   const transport = await createTransport(place, {
     token: config.ML_SERVICE_TOKEN,
     protocol: config.ML_PROTOCOL,
     batchSize: config.ML_BATCH_SIZE,
     maxInFlight,
-    maxAgeMs,
     timeoutMs: config.ML_TIMEOUT_MS,
     clock,
     log,
@@ -31,7 +29,8 @@ export async function createMlFeed({ config, place, ...parts }: ConfiguredFeedPa
     fps: config.ML_FPS,
     batchWaitMs: config.ML_BATCH_WAIT_MS,
     maxInFlight,
-    maxAgeMs,
+    maxAgeMs: config.ML_MAX_AGE_MS,
+    timeoutMs: config.ML_TIMEOUT_MS,
     priorityField: config.ML_PRIORITY_FIELD,
     // Without the token nobody may post alerts.
     keepsRecent: config.ML_SERVICE_TOKEN !== undefined,

@@ -16,7 +16,7 @@ export const question = 'What does a frame pay for the way to the ML service, no
 /** Numbers of a router as it comes. */
 const FPS = 5;
 const BATCH_SIZE = 16;
-const SETTINGS = { fps: FPS, batchWaitMs: 25, maxInFlight: 4, maxAgeMs: 1_000 };
+const SETTINGS = { fps: FPS, batchWaitMs: 25, maxInFlight: 4, maxAgeMs: 1_000, timeoutMs: 5_000 };
 
 export function tasks(): MicroTask[] {
   return [

@@ -81,7 +81,6 @@ function feedSender(size: number): Sender {
   const http = createHttpTransport({
     url,
     token: undefined,
-    maxAgeMs: 1000,
     protocol: 'batch',
     batchSize: size,
     maxInFlight: MAX_IN_FLIGHT,
@@ -100,8 +99,8 @@ function feedSender(size: number): Sender {
     reconnects: false,
     isConnected: true,
     batchSize: http.batchSize,
-    async analyze(batch) {
-      const answer = http.analyze(batch);
+    async analyze(batch, mayGo) {
+      const answer = http.analyze(batch, mayGo);
       // These streams' slots are free now, and each is filled once: the feed is always full, and replaces nothing.
       if (clock.monotonicMs() < endsAtMs) for (const { streamId } of batch) offer(streamId);
       try {
@@ -130,6 +129,7 @@ function feedSender(size: number): Sender {
     maxInFlight: MAX_IN_FLIGHT,
     // Age is looked at and never reached: a stream whose frame is dropped would be out of the loop.
     maxAgeMs: 3_600_000,
+    timeoutMs: 5_000,
   });
 
   function offer(streamId: string): void {

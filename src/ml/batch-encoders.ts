@@ -1,6 +1,9 @@
 import { Encoder } from '@msgpack/msgpack';
 import type { SampledFrame } from './transport.ts';
 
+/** A batch is encoded in one go: 16 frames of the largest size would stop everything else for a second, and take a quarter of a gigabyte. One frame may be larger. */
+export const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+
 /** The body of one request. */
 interface BatchBody {
   bytes: Uint8Array;
@@ -12,8 +15,8 @@ interface BatchBody {
 const BESIDE_PICTURE_BYTES = 256;
 /** Room above the batch's size, so that batches that vary a little do not need a larger encoder again and again. */
 const HEADROOM = 1.25;
-/** Encoders with more memory than this are used once: a burst of huge frames must not hold it for good. */
-const MAX_KEPT_BYTES = 8 * 1024 * 1024;
+/** Encoders with more memory than this are used once: a burst of huge frames must not hold it for good. Room for the largest batch of several frames. */
+const MAX_KEPT_BYTES = Math.ceil((MAX_BATCH_BYTES + 64 * 1024) * HEADROOM);
 
 /**
  * Encoders of batches, used again. An encoder's memory is zeroed when it is made, half a megabyte for 16 frames: with a new one for

@@ -9,7 +9,11 @@ import type {
   StreamTap,
   TappedStream,
 } from '../router/ports.ts';
-import { Breaker, type BreakerState } from './breaker.ts';
+import { Allowance } from './allowance.ts';
+import { Batch } from './batch.ts';
+import { MAX_BATCH_BYTES } from './batch-encoders.ts';
+import { Breaker } from './breaker.ts';
+import { emptyStats, type MlStats } from './ml-stats.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { type FrameHint, RecentFrames } from './recent-frames.ts';
 import { type SamplerOwner, StreamSampler } from './stream-sampler.ts';
@@ -29,27 +33,14 @@ export interface MlFeedParts {
   batchWaitMs: number;
   maxInFlight: number;
   maxAgeMs: number;
+  /** After which the transport gives a request up. */
+  timeoutMs: number;
   /** See `SamplerParts`. */
   priorityField?: string | undefined;
   /** Keep the frames that went out lately, for alerts that come another way than with the answer. */
   keepsRecent?: boolean;
   /** How long each request took, until the service had answered, or had the frames where it does not answer. */
   requestTook?: DurationSink<'answered' | 'failed'>;
-}
-
-/** What the ML path did since the start; `/stats` shows it under `ml`. */
-export interface MlStats {
-  sampled: number;
-  sent: number;
-  requests: number;
-  failedRequests: number;
-  /** `replaced`: a newer frame of the stream came first. `stale`: too old to be worth sending. `failed`: the request failed. */
-  dropped: { replaced: number; stale: number; failed: number };
-  alerts: { accepted: number; refused: number };
-  inFlight: number;
-  breaker: BreakerState;
-  /** The connection to the service stands; always true where none is kept. */
-  readonly connected: boolean;
 }
 
 /** A service that fails five times in a row is left alone for a second, then asked again with one batch, and after up to half a minute. */
@@ -71,6 +62,8 @@ export class MlFeed implements FrameTap, SamplerOwner {
   readonly #refusalLine = new OncePer(1000);
   readonly #idle = new Set<() => void>();
   readonly #breaker: Breaker;
+  readonly #allowance: Allowance;
+  #framesUnderWay = 0;
   /** Where answers name no request, or alerts may come by `POST /alerts`. */
   readonly #recent: RecentFrames | undefined;
   #cancelAgeTimer: (() => void) | undefined;
@@ -84,6 +77,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.#ready = new ReadyQueue(parts.priorityField !== undefined);
     this.#recent = parts.transport.reconnects || parts.keepsRecent ? new RecentFrames(RECENT_FRAMES_BYTES) : undefined;
     this.#breaker = new Breaker(parts.transport.reconnects ? SHORT_BREAKER_LIMITS : BREAKER_LIMITS);
+    this.#allowance = new Allowance(parts.timeoutMs);
   }
 
   get fps(): number {
@@ -99,10 +93,22 @@ export class MlFeed implements FrameTap, SamplerOwner {
     return this.#ready.size;
   }
 
+  /**
+   * The service cannot be relied on now. Over a connection that stands again nobody need wait for a frame that proves it: while no camera is live there is none.
+   */
+  get isDegraded(): boolean {
+    const { transport, clock } = this.#parts;
+    if (!transport.isConnected) return true;
+    const mayProve = transport.reconnects && this.#breaker.waitMs(clock.monotonicMs()) === 0;
+    return this.#breaker.state !== 'closed' && !mayProve;
+  }
+
   open(stream: TappedStream, nowMs: number): StreamTap {
     const { fps, priorityField } = this.#parts;
     this.#recent?.begin(stream.id);
-    return new StreamSampler(stream, nowMs, { fps, priorityField, owner: this });
+    const sampler = new StreamSampler(stream, nowMs, { fps, priorityField, owner: this });
+    this.#ready.join(sampler);
+    return sampler;
   }
 
   taken(sampler: StreamSampler, replaced: boolean): void {
@@ -112,13 +118,12 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.#ready.add(sampler);
     this.#watchAge();
     // On the frame path: with all requests under way, or a batch that waits for more, there is nothing to do yet.
-    const { transport, maxInFlight } = this.#parts;
-    if (this.#cancelTimer !== undefined && this.#ready.size < transport.batchSize()) return;
-    if (this.stats.inFlight < maxInFlight) this.#pump();
+    if (this.#cancelTimer !== undefined && this.#ready.size < this.#mostFrames) return;
+    if (this.#hasRoom) this.#pump();
   }
 
   ended(sampler: StreamSampler): void {
-    this.#ready.delete(sampler);
+    this.#ready.leave(sampler);
     this.#recent?.end(sampler.slot.streamId);
   }
 
@@ -142,12 +147,21 @@ export class MlFeed implements FrameTap, SamplerOwner {
     await this.#parts.transport.close();
   }
 
+  get #hasRoom(): boolean {
+    return this.stats.inFlight < this.#parts.maxInFlight && this.#framesUnderWay < this.#allowance.frames;
+  }
+
+  /** Of the next batch. */
+  get #mostFrames(): number {
+    return Math.min(this.#parts.transport.batchSize(), this.#allowance.frames - this.#framesUnderWay);
+  }
+
   /** Sends what may go now: full batches at once, smaller ones when the first of them has waited long enough. */
   #pump(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#dropStale();
-    while (this.#ready.size > 0 && this.stats.inFlight < this.#parts.maxInFlight) {
+    while (this.#ready.size > 0 && this.#hasRoom) {
       const waitMs = this.#waitMs();
       if (waitMs === 0) void this.#sendBatch();
       else if (waitMs === Number.POSITIVE_INFINITY) return;
@@ -163,7 +177,7 @@ export class MlFeed implements FrameTap, SamplerOwner {
     const { clock, transport, batchWaitMs } = this.#parts;
     const nowMs = clock.monotonicMs();
     const forServiceMs = this.#breaker.waitMs(nowMs);
-    const isFull = this.#ready.size >= transport.batchSize();
+    const isFull = this.#ready.size >= this.#mostFrames;
     const forFramesMs = isFull || transport.batchSize() === 1 ? 0 : batchWaitMs - (nowMs - this.#ready.oldestMs);
     return Math.max(0, forServiceMs, forFramesMs);
   }
@@ -182,31 +196,42 @@ export class MlFeed implements FrameTap, SamplerOwner {
   }
 
   async #sendBatch(): Promise<void> {
-    const nowMs = this.#parts.clock.monotonicMs();
-    const samplers = this.#ready.take(this.#parts.transport.batchSize(), nowMs);
-    for (const sampler of samplers) sampler.servedAtMs = nowMs;
+    const { clock, transport, maxInFlight, requestTook } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const samplers = this.#ready.take(nowMs, { maxFrames: this.#mostFrames, maxBytes: MAX_BATCH_BYTES });
+    const batch = new Batch(samplers);
     this.#breaker.begin();
     this.stats.inFlight += 1;
     this.stats.requests += 1;
-    this.stats.sent += samplers.length;
+    this.#framesUnderWay += samplers.length;
+    let stale = 0;
+    const mayGo = (frame: SampledFrame) => {
+      const isFresh = clock.monotonicMs() - batch.takenAtMs(frame) <= this.#parts.maxAgeMs;
+      if (!isFresh) stale += 1;
+      return isFresh;
+    };
     try {
-      const frames = samplers.map(({ slot }) => slot.send());
-      if (this.#recent !== undefined) {
-        for (const { streamId } of frames) this.#remember(streamId, analysedFrame(streamId, frames, samplers));
-      }
-      const alerts = await this.#parts.transport.analyze(frames);
-      this.#parts.requestTook?.(this.#parts.clock.monotonicMs() - nowMs, 'answered');
+      const frames = batch.send();
+      if (this.#recent !== undefined) for (const { streamId } of frames) this.#remember(streamId, batch.of(streamId));
+      const alerts = await transport.analyze(frames, mayGo);
+      const tookMs = clock.monotonicMs() - nowMs;
+      requestTook?.(tookMs, 'answered');
       this.#breaker.succeeded();
-      const frameOf = ({ streamId }: FrameHint) => analysedFrame(streamId, frames, samplers);
+      this.#allowance.answered(tookMs, frames.length, maxInFlight * transport.batchSize());
+      const frameOf = (hint: FrameHint) => batch.seenIn(hint, () => this.find(hint));
       for (const alert of alerts) this.#deliver(alert, frameOf);
     } catch (error) {
-      const failedAtMs = this.#parts.clock.monotonicMs();
-      this.#parts.requestTook?.(failedAtMs - nowMs, 'failed');
+      const failedAtMs = clock.monotonicMs();
+      requestTook?.(failedAtMs - nowMs, 'failed');
       this.#breaker.failed(failedAtMs);
-      this.#failed(error, samplers.length);
+      this.#allowance.failed(failedAtMs - nowMs, this.#framesUnderWay);
+      this.#failed(error, samplers.length - stale);
     }
+    this.stats.sent += samplers.length - stale;
+    this.stats.dropped.stale += stale;
     this.stats.breaker = this.#breaker.state;
     this.stats.inFlight -= 1;
+    this.#framesUnderWay -= samplers.length;
     for (const sampler of samplers) this.#back(sampler);
     if (this.stats.inFlight === 0) for (const resolve of this.#idle) resolve();
     this.#pump();
@@ -241,35 +266,6 @@ export class MlFeed implements FrameTap, SamplerOwner {
     if (times > 0)
       this.#parts.log('warn', { times, reason: reasonOf(error) }, 'ML request failed, its frames are dropped');
   }
-}
-
-function emptyStats(transport: MlTransport): MlStats {
-  return {
-    sampled: 0,
-    sent: 0,
-    requests: 0,
-    failedRequests: 0,
-    dropped: { replaced: 0, stale: 0, failed: 0 },
-    alerts: { accepted: 0, refused: 0 },
-    inFlight: 0,
-    breaker: 'closed',
-    get connected() {
-      return transport.isConnected;
-    },
-  };
-}
-
-/** Its memory stays as it is until the request is done with. */
-function analysedFrame(
-  streamId: string,
-  frames: readonly SampledFrame[],
-  samplers: readonly StreamSampler[],
-): AnalysedFrame | undefined {
-  const index = frames.findIndex((frame) => frame.streamId === streamId);
-  const [frame, sampler] = [frames[index], samplers[index]];
-  if (frame === undefined || sampler === undefined) return undefined;
-  const { seq, timestamp, data: jpeg } = frame;
-  return { seq, timestamp, jpeg, takenAtMs: sampler.slot.awayTakenAtMs };
 }
 
 function reasonOf(error: unknown): string {

@@ -28,6 +28,11 @@ export class FrameSlot {
     this.streamId = streamId;
   }
 
+  /** Of the frame that waits. */
+  get bytes(): number {
+    return this.#length;
+  }
+
   /** Copies a frame in. True when an older one had to go for it. */
   put(jpeg: Uint8Array, timestamp: number, seq: number, nowMs: number): boolean {
     const replaced = this.isFull;

@@ -1,9 +1,11 @@
-import { Pool } from 'undici';
+import type { Socket } from 'node:net';
+import { buildConnector, Pool } from 'undici';
 import { isMap } from '../../proto/metadata.ts';
 import type { Clock } from '../router/ports.ts';
 import { alertsInMessage, MAX_ALERTS_PER_MESSAGE } from './alert-message.ts';
 import { BatchEncoders } from './batch-encoders.ts';
-import type { MlTransport, SampledFrame } from './transport.ts';
+import { type IsWanted, justBeforeSending, NotWanted } from './just-before-sending.ts';
+import type { MayGo, MlTransport, SampledFrame } from './transport.ts';
 
 type MlProtocol = 'auto' | 'batch' | 'single';
 
@@ -17,8 +19,6 @@ export interface HttpTransportParts {
   batchSize: number;
   maxInFlight: number;
   timeoutMs: number;
-  /** A frame older than this is worth no second attempt, ms. */
-  maxAgeMs: number;
   clock: Clock;
 }
 
@@ -39,32 +39,37 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   const base = new URL(parts.url);
   const pathPrefix = base.pathname.replace(/\/$/, '');
+  const sockets = new OpenSockets(parts.timeoutMs);
   const pool = new Pool(base.origin, {
     connections: parts.maxInFlight,
     headersTimeout: parts.timeoutMs,
     bodyTimeout: parts.timeoutMs,
-    connect: { timeout: parts.timeoutMs },
+    connect: sockets.connect,
     maxResponseSize: MAX_ANSWER_BYTES,
-  });
+  }).compose(justBeforeSending);
   const authorization = parts.token === undefined ? {} : { authorization: `Bearer ${parts.token}` };
   const encoders = new BatchEncoders(parts.maxInFlight);
   /** What the service is found to speak. Unknown until it has answered. */
   let spoken: 'batch' | 'single' | undefined = parts.protocol === 'auto' ? undefined : parts.protocol;
   let askAgainAtMs = Number.POSITIVE_INFINITY;
 
-  /** A kept-alive connection may be closed by the service in the very moment it is used again: that is tried once more, while the frames are fresh. */
-  async function post(path: string, contentType: string, body: string | Uint8Array): Promise<Answer> {
-    const beganMs = parts.clock.monotonicMs();
+  /** A kept-alive connection may be closed by the service in the very moment it is used again: that is tried once more. */
+  async function post(path: string, contentType: string, body: string | Uint8Array, isWanted: IsWanted) {
     try {
-      return await postOnce(path, contentType, body);
+      return await postOnce(path, contentType, body, isWanted);
     } catch (error) {
       const isRace = spoken !== undefined && isConnectionCut(error);
-      if (!isRace || parts.clock.monotonicMs() - beganMs >= parts.maxAgeMs) throw error;
-      return postOnce(path, contentType, body);
+      if (!isRace) throw error;
+      return postOnce(path, contentType, body, isWanted);
     }
   }
 
-  async function postOnce(path: string, contentType: string, body: string | Uint8Array): Promise<Answer> {
+  async function postOnce(
+    path: string,
+    contentType: string,
+    body: string | Uint8Array,
+    isWanted: IsWanted,
+  ): Promise<Answer> {
     const response = await pool.request({
       method: 'POST',
       path: `${pathPrefix}${path}`,
@@ -72,6 +77,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
       body,
       // The two timeouts above each start anew with every byte; this is the deadline of the whole.
       signal: AbortSignal.timeout(parts.timeoutMs),
+      opaque: isWanted,
     });
     if (response.statusCode < 200 || response.statusCode > 299) {
       await response.body.dump();
@@ -80,13 +86,13 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     return { status: response.statusCode, body: await response.body.bytes() };
   }
 
-  async function analyzeOne(frame: SampledFrame): Promise<unknown[]> {
+  async function analyzeOne(frame: SampledFrame, mayGo: MayGo): Promise<unknown[]> {
     const request = {
       streamId: frame.streamId,
       frame: Buffer.from(frame.data.buffer, frame.data.byteOffset, frame.data.length).toString('base64'),
       timestamp: frame.timestamp,
     };
-    const answer = await post('/analyze', 'application/json', JSON.stringify(request));
+    const answer = await post('/analyze', 'application/json', JSON.stringify(request), () => mayGo(frame));
     // The service was asked about one stream; it need not repeat which.
     const isNamed = (alert: Record<string, unknown>) =>
       (alert['streamId'] ?? alert['stream_id'] ?? undefined) !== undefined;
@@ -95,33 +101,45 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     );
   }
 
-  async function analyzeBatch(frames: readonly SampledFrame[]): Promise<unknown[]> {
+  /** Where some of the frames grow too old before there is a connection, the others go without them. */
+  async function analyzeBatch(frames: readonly SampledFrame[], mayGo: MayGo): Promise<unknown[]> {
+    let fresh = frames;
     const body = encoders.encode(frames);
-    const answer = await post('/analyze/batch', 'application/msgpack', body.bytes);
-    // Answered well, so it was read: only then may its memory be written again.
-    if (answer.status >= 200 && answer.status <= 299) body.release();
+    const isWanted = () => {
+      fresh = frames.filter(mayGo);
+      return fresh.length === frames.length;
+    };
+    let answer: Answer;
+    try {
+      answer = await post('/analyze/batch', 'application/msgpack', body.bytes, isWanted);
+    } catch (error) {
+      if (!(error instanceof NotWanted) || fresh.length === 0) throw error;
+      return analyzeBatch(fresh, mayGo);
+    }
+    // Answered well, so it was read, unless the service answers before it reads: only with nothing left to be written may this memory be written again.
+    if (answer.status >= 200 && answer.status <= 299 && sockets.areDrained) body.release();
     if (parts.protocol === 'auto' && NOT_A_BATCH_SERVICE.has(answer.status)) throw new NotABatchService();
     return alertsIn(answer, '/analyze/batch');
   }
 
   /** A batch, and what its answer tells about the service: also one that knew batches may be replaced by one that does not. */
-  async function analyzeAuto(frames: readonly SampledFrame[]): Promise<unknown[]> {
+  async function analyzeAuto(frames: readonly SampledFrame[], mayGo: MayGo): Promise<unknown[]> {
     try {
-      const alerts = await analyzeBatch(frames);
+      const alerts = await analyzeBatch(frames, mayGo);
       spoken = 'batch';
       return alerts;
     } catch (error) {
       const mayBeOriginal = error instanceof NotABatchService || (spoken !== 'batch' && isConnectionCut(error));
       if (!mayBeOriginal) throw error;
-      const alerts = await analyzeEach(frames);
+      const alerts = await analyzeEach(frames, mayGo);
       spoken = 'single';
       askAgainAtMs = parts.clock.monotonicMs() + ASK_AGAIN_MS;
       return alerts;
     }
   }
 
-  async function analyzeEach(frames: readonly SampledFrame[]): Promise<unknown[]> {
-    const results = await Promise.allSettled(frames.map((frame) => analyzeOne(frame)));
+  async function analyzeEach(frames: readonly SampledFrame[], mayGo: MayGo): Promise<unknown[]> {
+    const results = await Promise.allSettled(frames.map((frame) => analyzeOne(frame, mayGo)));
     const failure = results.find((result) => result.status === 'rejected');
     // One bad frame must not take the alerts of its neighbours with it.
     const alerts = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
@@ -133,15 +151,40 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
     reconnects: false,
     isConnected: true,
     batchSize: () => (spoken === 'batch' ? parts.batchSize : 1),
-    analyze(frames) {
+    analyze(frames, mayGo = () => true) {
       const nowMs = parts.clock.monotonicMs();
-      if (spoken === 'single' && nowMs < askAgainAtMs) return analyzeEach(frames);
+      if (spoken === 'single' && nowMs < askAgainAtMs) return analyzeEach(frames, mayGo);
       // Others that come meanwhile need not ask too.
       askAgainAtMs = nowMs + ASK_AGAIN_MS;
-      return parts.protocol === 'auto' ? analyzeAuto(frames) : analyzeBatch(frames);
+      return parts.protocol === 'auto' ? analyzeAuto(frames, mayGo) : analyzeBatch(frames, mayGo);
     },
     close: () => pool.destroy(),
   };
+}
+
+/** The connections of a pool. */
+class OpenSockets {
+  readonly #open = new Set<Socket>();
+  readonly connect: buildConnector.connector;
+
+  constructor(timeoutMs: number) {
+    const connect = buildConnector({ timeout: timeoutMs });
+    this.connect = (options, callback) =>
+      connect(options, (...[error, socket]) => {
+        if (error !== null) {
+          callback(error, null);
+          return;
+        }
+        this.#open.add(socket);
+        socket.once('close', () => this.#open.delete(socket));
+        callback(null, socket);
+      });
+  }
+
+  /** The kernel has taken all that was written to any of them. */
+  get areDrained(): boolean {
+    return [...this.#open].every(({ writableLength }) => writableLength === 0);
+  }
 }
 
 /** The service answered that it does not know batches. */

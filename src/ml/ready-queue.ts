@@ -4,9 +4,14 @@ import type { StreamSampler } from './stream-sampler.ts';
 export class ReadyQueue {
   /** In the order in which they came to wait. */
   readonly #waiting = new Set<StreamSampler>();
+  /**
+   * All streams, the one that was served longest ago first. A stream keeps its place while it has no frame, or one that grows too old: in the order of the
+   * frames a camera of one picture in three seconds would never be served beside busy ones (tests/ml/fairness.test.ts).
+   */
+  readonly #turns = new Set<StreamSampler>();
   readonly #hasWeights: boolean;
 
-  /** `hasWeights`: streams may differ in weight; otherwise the one that waits longest is first, without a look at the others. */
+  /** `hasWeights`: streams may differ in weight; otherwise the one that was served longest ago is first, without a calculation. */
   constructor(hasWeights: boolean) {
     this.#hasWeights = hasWeights;
   }
@@ -21,25 +26,41 @@ export class ReadyQueue {
     return first?.slot.waitingSinceMs ?? 0;
   }
 
-  add(sampler: StreamSampler): void {
-    this.#waiting.add(sampler);
+  /** A stream begins: its turn comes after those of all others. */
+  join(sampler: StreamSampler): void {
+    this.#turns.add(sampler);
   }
 
-  delete(sampler: StreamSampler): void {
+  /** A stream has ended. */
+  leave(sampler: StreamSampler): void {
     this.#waiting.delete(sampler);
+    this.#turns.delete(sampler);
+  }
+
+  /** Its frame waits. */
+  add(sampler: StreamSampler): void {
+    this.#waiting.add(sampler);
   }
 
   clear(): void {
     this.#waiting.clear();
   }
 
-  /** Takes up to `count` of them out, those first whose turn it is. */
-  take(count: number, nowMs: number): StreamSampler[] {
+  /** Takes up to `maxFrames` of them out, those first whose turn it is; one at least, and then as many as fit into `maxBytes`. */
+  take(nowMs: number, { maxFrames, maxBytes }: { maxFrames: number; maxBytes: number }): StreamSampler[] {
     const taken: StreamSampler[] = [];
-    for (const sampler of this.#hasWeights ? this.#byUrgency(nowMs) : this.#waiting) {
-      if (taken.length >= count) break;
-      this.#waiting.delete(sampler);
+    let bytes = 0;
+    for (const sampler of this.#hasWeights ? this.#byUrgency(nowMs) : this.#turns) {
+      if (!this.#waiting.has(sampler)) continue;
+      bytes += sampler.slot.bytes;
+      if (taken.length >= maxFrames || (bytes > maxBytes && taken.length > 0)) break;
       taken.push(sampler);
+    }
+    for (const sampler of taken) {
+      sampler.servedAtMs = nowMs;
+      this.#waiting.delete(sampler);
+      this.#turns.delete(sampler);
+      this.#turns.add(sampler);
     }
     return taken;
   }

@@ -9,6 +9,9 @@ export interface SampledFrame {
   data: Uint8Array;
 }
 
+/** Whether a frame is still worth sending. Asked once more only about frames that were. */
+export type MayGo = (frame: SampledFrame) => boolean;
+
 /** A way to an ML service. */
 export interface MlTransport {
   /** Most frames one request may carry now: 1 when the service takes them one by one. */
@@ -16,8 +19,9 @@ export interface MlTransport {
   /**
    * Sends frames and answers with the alerts that came back, as the service wrote them: unchecked.
    * Rejects when the service failed; the frames are then lost, since fresher ones follow.
+   * `mayGo`: a transport that lets frames wait, for a connection say, asks about each of them when they go out, and leaves out what may not.
    */
-  analyze(frames: readonly SampledFrame[]): Promise<unknown[]>;
+  analyze(frames: readonly SampledFrame[], mayGo?: MayGo): Promise<unknown[]>;
   /** It keeps a connection, and pauses by itself before it tries again. */
   readonly reconnects: boolean;
   /** Whether its connection stands now. True where none is kept. */

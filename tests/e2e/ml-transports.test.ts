@@ -37,7 +37,8 @@ async function overHttp(): Promise<Service> {
   });
   onTestFinished(() => service.stop());
   return {
-    env: { ML_SERVICE_URL: service.url, ML_PROTOCOL: 'batch' },
+    // With the token frames are kept for alerts that come later.
+    env: { ML_SERVICE_URL: service.url, ML_PROTOCOL: 'batch', ML_SERVICE_TOKEN: 'the-token-of-the-service' },
     pictures,
     firstSeq: () => firstSeq,
     alert: (alert) => void waiting.push(alert),

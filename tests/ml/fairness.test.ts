@@ -7,26 +7,38 @@ const SERVICE_FPS = 20;
 const SECONDS = 600;
 const STEP_MS = 10;
 const MAX_AGE_MS = 1_000;
+const TIMEOUT_MS = 5_000;
 
-/** A service that analyses frame after frame, each in its time, and answers a batch when it is done with it. */
+/** A service that analyses frame after frame, each in its time, and answers a batch when it is done with it: also where nobody waits for that any more. */
 class SlowService {
   readonly #world: FeedWorld;
+  readonly #fps: number;
   #freeAtMs = 0;
   #taken = 0;
+  /** Frames that were of use. */
+  answered = 0;
   readonly #due: { atMs: number; request: FakeRequest }[] = [];
 
-  constructor(world: FeedWorld) {
+  constructor(world: FeedWorld, fps = SERVICE_FPS) {
     this.#world = world;
+    this.#fps = fps;
   }
 
   async step(): Promise<void> {
     const nowMs = this.#world.time.monotonicMs();
     for (; this.#taken < this.#world.service.requests.length; this.#taken += 1) {
       const request = this.#world.service.request(this.#taken);
-      this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (request.frames.length * 1_000) / SERVICE_FPS;
+      this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (request.frames.length * 1_000) / this.#fps;
       this.#due.push({ atMs: this.#freeAtMs, request });
     }
-    while (this.#due[0] !== undefined && this.#due[0].atMs <= nowMs) await this.#due.shift()?.request.answer();
+    for (const request of this.#world.service.open)
+      if (nowMs - request.atMs >= TIMEOUT_MS) await request.fail('deadline');
+    for (let [due] = this.#due; due !== undefined && due.atMs <= nowMs; [due] = this.#due) {
+      this.#due.shift();
+      if (!due.request.isOpen) continue;
+      this.answered += due.request.frames.length;
+      await due.request.answer();
+    }
   }
 }
 
@@ -54,6 +66,37 @@ test('a camera of weight 3 is analysed three times as often as one of weight 1, 
     expect((counts.get(id) ?? 0) / fair).toBeLessThan(1.1);
   }
 });
+
+test('a camera of one picture in three seconds is analysed beside two hundred busy ones', async () => {
+  const world = new FeedWorld({ maxAgeMs: MAX_AGE_MS });
+  const service = new SlowService(world);
+  const ids = streamIds(200);
+  const seconds = 120;
+  for (let nowMs = 0; nowMs < seconds * 1_000; nowMs += STEP_MS) {
+    for (const [index, id] of ids.entries()) if ((nowMs + index * 20) % (1_000 / CAMERA_FPS) === 0) world.frame(id);
+    if (nowMs % 3_000 === 0) world.frame('seldom');
+    await service.step();
+    world.time.advance(STEP_MS);
+  }
+  // Once in a cycle of all, which takes ten seconds; in the order of the frames it was never.
+  expect(world.service.sent('seldom').length).toBeGreaterThanOrEqual(0.8 * (seconds / 10));
+});
+
+test.each([8, 2])(
+  'a service that does %d frames a second is of use all the time, though it would need longer than a deadline for all that may be under way',
+  async (fps) => {
+    const world = new FeedWorld({ maxAgeMs: MAX_AGE_MS, timeoutMs: TIMEOUT_MS });
+    const service = new SlowService(world, fps);
+    const ids = streamIds(STREAMS);
+    const seconds = 300;
+    for (let nowMs = 0; nowMs < seconds * 1_000; nowMs += STEP_MS) {
+      for (const [index, id] of ids.entries()) if ((nowMs + index * 20) % (1_000 / CAMERA_FPS) === 0) world.frame(id);
+      await service.step();
+      world.time.advance(STEP_MS);
+    }
+    expect(service.answered).toBeGreaterThan(0.8 * fps * seconds);
+  },
+);
 
 test.each(['high', null, -4, Number.NaN, 1e9])(
   'a priority of %s neither stops a camera nor gives it all',

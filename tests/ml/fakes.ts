@@ -146,6 +146,7 @@ export class FeedWorld {
       batchWaitMs: 25,
       maxInFlight: 4,
       maxAgeMs: 1_000,
+      timeoutMs: 5_000,
       ...parts,
     });
   }

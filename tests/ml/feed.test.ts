@@ -44,7 +44,7 @@ describe('sampling', () => {
 });
 
 describe('batches', () => {
-  test('a lone frame goes out 25 ms after it came', () => {
+  test('a lone frame goes out 25 ms after it came', async () => {
     const world = new FeedWorld();
     world.frame('door');
     world.time.advance(24);
@@ -52,7 +52,22 @@ describe('batches', () => {
     world.time.advance(1);
     expect(world.service.requests).toHaveLength(1);
     expect(world.service.request(0).frames).toMatchObject([{ streamId: 'door', timestamp: 10, seq: 1 }]);
-    expect(world.feed.stats).toMatchObject({ sampled: 1, sent: 1, requests: 1, inFlight: 1 });
+    expect(world.feed.stats).toMatchObject({ sampled: 1, sent: 0, requests: 1, inFlight: 1 });
+    await world.service.request(0).answer();
+    expect(world.feed.stats).toMatchObject({ sampled: 1, sent: 1, requests: 1, inFlight: 0 });
+  });
+
+  test('of huge frames are small, so that nobody waits while one is encoded', async () => {
+    const world = new FeedWorld({ maxInFlight: 2 });
+    for (const streamId of ['a', 'b', 'c', 'd']) world.frame(streamId, 3 * 1024 * 1024);
+    world.frame('e', 9 * 1024 * 1024);
+    world.time.advance(25);
+    expect(world.service.batches).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    await world.service.request(0).answer();
+    expect(world.service.batches[2]).toEqual(['e']);
   });
 
   test('frames of other streams within the 25 ms go along, and do not make the first one wait longer', () => {
@@ -158,18 +173,16 @@ describe('a service that does not keep up', () => {
     expect(world.service.batches).toEqual([['a'], ['b']]);
   });
 
-  test('gets the stream first that waits longest', async () => {
-    const world = new FeedWorld({ batchSize: 2, maxInFlight: 1 });
+  test('gets the stream first that was served longest ago, in whatever order frames come', async () => {
+    const world = new FeedWorld({ batchSize: 2, maxInFlight: 1, batchWaitMs: 0 });
     world.frames(['a', 'b', 'c', 'd', 'e']);
-    // Newer frames keep their stream's place in the line.
+    for (const index of [0, 1, 2]) await world.service.request(index).answer();
     world.time.advance(200);
     world.frames(['e', 'd', 'c', 'b', 'a']);
-    for (const index of [0, 1, 2]) await world.service.request(index).answer();
-    expect(world.service.batches.slice(0, 3)).toEqual([
-      ['a', 'b'],
-      ['c', 'd'],
-      ['e', 'a'],
-    ]);
+    for (const index of [3, 4, 5]) await world.service.request(index).answer();
+    expect(world.service.batches.slice(0, 3).flat()).toEqual(['a', 'b', 'c', 'd', 'e']);
+    // `e` found the service idle.
+    expect(world.service.batches.slice(3)).toEqual([['e'], ['a', 'b'], ['c', 'd']]);
   });
 
   test('serves all streams alike', async () => {
@@ -385,6 +398,77 @@ describe('closing', () => {
     const world = new FeedWorld();
     await world.feed.close();
     expect(world.service.isClosed).toBe(true);
+  });
+});
+
+describe('the picture of an alert', () => {
+  interface Hint {
+    streamId: string;
+    seq?: number;
+    timestamp?: number;
+  }
+
+  /** The numbers of the frames that alerts of answers were given; `refused` where the alert was. */
+  function worldOfPictures(keepsRecent: boolean) {
+    const seen: (number | undefined | 'refused')[] = [];
+    const world = new FeedWorld({
+      keepsRecent,
+      batchWaitMs: 0,
+      onAlert: (alert, frameOf) => {
+        try {
+          const frame = frameOf(alert as Hint);
+          expect(frame === undefined || pictureOf({ ...frame, streamId: '', data: frame.jpeg })).not.toBe('');
+          seen.push(frame?.seq);
+          if (frame !== undefined) expect([...frame.jpeg].every((byte) => byte === frame.seq)).toBe(true);
+        } catch (error) {
+          seen.push('refused');
+          throw error;
+        }
+      },
+    });
+    /** The next frame of the door, answered with one alert. */
+    const ask = async (hint: Omit<Hint, 'streamId'> & { streamId?: string }, meanwhile = () => {}) => {
+      world.frame('door');
+      meanwhile();
+      await world.service.open[0]?.answer([{ streamId: 'door', ...hint }]);
+      world.time.advance(200);
+      return seen.at(-1);
+    };
+    return { world, ask };
+  }
+
+  test('that came with the answer is the frame that was asked about, whatever time the service writes', async () => {
+    const { ask } = worldOfPictures(false);
+    expect(await ask({})).toBe(1);
+    expect(await ask({ seq: 2 })).toBe(2);
+    expect(await ask({ timestamp: 30 })).toBe(3);
+    // When it was written, as the original services have it.
+    expect(await ask({ timestamp: 1_700_000_000 })).toBe(4);
+  });
+
+  test('is the one it names, also an earlier one; and none rather than another', async () => {
+    const { world, ask } = worldOfPictures(true);
+    await ask({});
+    await ask({});
+    expect(await ask({ seq: 1 })).toBe(1);
+    expect(await ask({ timestamp: 20 })).toBe(2);
+    expect(await ask({ seq: 77 })).toBeUndefined();
+    world.frame('gate');
+    await world.service.open[0]?.answer();
+    expect(await ask({ streamId: 'gate', seq: 1 })).toBe(1);
+    const forgetful = worldOfPictures(false);
+    await forgetful.ask({});
+    expect(await forgetful.ask({ seq: 1 })).toBeUndefined();
+  });
+
+  test('of a stream that has ended meanwhile is shown to nobody: its name may be somebody else’s', async () => {
+    const { world, ask } = worldOfPictures(false);
+    const begunAnew = () => {
+      world.end('door');
+      world.frame('door');
+    };
+    expect(await ask({}, begunAnew)).toBe('refused');
+    expect(world.feed.stats.alerts).toEqual({ accepted: 0, refused: 1 });
   });
 });
 

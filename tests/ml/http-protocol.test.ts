@@ -17,7 +17,6 @@ async function worldOf(answer: (request: MlRequest) => MlAnswer) {
     batchSize: 16,
     maxInFlight: 4,
     timeoutMs: 5_000,
-    maxAgeMs: 1_000,
     clock: time,
   });
   onTestFinished(() => transport.close());

@@ -140,7 +140,6 @@ export async function openTransport(place: TransportPlace, protocol: Protocol, t
     protocol,
     batchSize: 16,
     maxInFlight: 4,
-    maxAgeMs: 1_000,
     timeoutMs,
     clock: { epochMs: () => Date.now(), monotonicMs: () => performance.now() },
     log: (_level, facts, message) => void lines.push(`${message} ${JSON.stringify(facts)}`),
