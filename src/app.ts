@@ -6,15 +6,6 @@ import type { Encoded, Encoding } from '../proto/codec.ts';
 import { parseReportedAlert } from '../proto/codec.ts';
 import type { ReportedAlert } from '../proto/messages.ts';
 import { atMost } from './at-most.ts';
-import { createAuthenticator } from './auth/authenticator.ts';
-import { openPool } from './auth/database-pool.ts';
-import { LiveSessions } from './auth/live-sessions.ts';
-import { cacheSessions } from './auth/session-cache.ts';
-import { createSessionRows } from './auth/session-rows.ts';
-import { createSessions } from './auth/sessions.ts';
-import { createVideoStreamOwners } from './auth/stream-owners.ts';
-import { Tickets } from './auth/tickets.ts';
-import { timeSessions } from './auth/timed-sessions.ts';
 import type { AuthConfig, Config } from './config.ts';
 import { clientAddressBehind } from './gateways/client-address.ts';
 import { serveDocuments } from './gateways/documents/documents.ts';
@@ -35,6 +26,7 @@ import { createWebhook } from './gateways/webhook/webhook.ts';
 import { ConnectionLimits } from './gateways/websocket/connection-limits.ts';
 import { WEB_SOCKET_PATHS } from './gateways/websocket/doors.ts';
 import { WebSocketGateway } from './gateways/websocket/gateway.ts';
+import { openIdentities } from './identities.ts';
 import { listen } from './listen.ts';
 import { asLog } from './log.ts';
 import { createEvidenceRoom } from './ml/evidence.ts';
@@ -75,29 +67,6 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
   const durations = createDurations();
   const { sinks } = durations;
 
-  const pool = openPool(auth.databaseUrl, 10, log);
-  // Of its own, so that a crowd of newcomers does not keep it from closing whose session has ended.
-  const recheckPool = openPool(auth.databaseUrl, 1, log);
-  const sessions = cacheSessions({
-    sessions: timeSessions(
-      createSessions({ pool, secret: auth.secret, baseUrl: auth.baseUrl, log }),
-      clock,
-      sinks.sessionLookUp,
-    ),
-    maxAgeMs: config.SESSION_CACHE_MS,
-    clock,
-    log,
-  });
-  const tickets = new Tickets(clock);
-  const liveSessions = new LiveSessions({
-    rows: createSessionRows(recheckPool),
-    clock,
-    log,
-    onEnded: (sessionIds) => {
-      sessions.forget(sessionIds);
-      tickets.forget(sessionIds);
-    },
-  });
   const guests = config.AUTH_MODE === 'insecure-dev' ? new Guests(config.allowedOrigins) : undefined;
   if (guests !== undefined) {
     log(
@@ -106,13 +75,14 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
       'INSECURE: everybody is let in, as whoever they say they are',
     );
   }
-  // Guests bring tokens that are no good session by the hour, and none of them is an attempt to get in.
-  const maxFailuresPerMinute = guests === undefined ? config.MAX_AUTH_FAILURES_PER_IP : Number.MAX_SAFE_INTEGER;
-  const authenticator = createAuthenticator({ sessions, tickets, clock, maxFailuresPerMinute });
-  const owners =
-    config.STREAM_OWNERS === 'video_stream'
-      ? createVideoStreamOwners({ pool, clock, log, maxAgeMs: config.SESSION_CACHE_MS })
-      : undefined;
+  const { authenticator, tickets, liveSessions, owners, lookUps, closePools } = openIdentities({
+    config,
+    auth,
+    clock,
+    log,
+    lookUpTook: sinks.sessionLookUp,
+    countsFailures: guests === undefined,
+  });
   const addressOf = clientAddressBehind(config.trustedProxies);
   const allowedOrigins = guests?.origins ?? config.allowedOrigins;
 
@@ -271,7 +241,7 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     frameAgeMs: frameAges(router.streams.all, clock),
     ml: ml === undefined ? null : { ...ml.stats, waiting: ml.waiting },
     webhook: webhook?.stats ?? null,
-    sessions: { lookUps: sessions.lookUps, ended: liveSessions.ended },
+    sessions: { lookUps: lookUps(), ended: liveSessions.ended },
     connections: { refused: webSockets.refused },
     process: processUse(),
   });
@@ -325,6 +295,6 @@ export async function startApp(config: Config, auth: AuthConfig, logger: Logger)
     if (ml !== undefined) await atMost(CLOSE_DEADLINE_MS, ml.close());
     // After the ML service: its last answers may have been alerts.
     await webhook?.close(CLOSE_DEADLINE_MS);
-    await atMost(CLOSE_DEADLINE_MS, Promise.all([pool.end(), recheckPool.end()]));
+    await atMost(CLOSE_DEADLINE_MS, closePools());
   }
 }

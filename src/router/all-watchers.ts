@@ -1,3 +1,4 @@
+import type { Stream } from './stream.ts';
 import type { Viewer } from './viewer.ts';
 import type { Wish } from './viewing.ts';
 
@@ -38,4 +39,9 @@ export class AllWatchers {
   of(userId: string): readonly [Viewer, Wish][] {
     return [...(this.#byUser.get(userId) ?? []), ...this.#ofEverybody];
   }
+}
+
+/** Whether it is one of those that `*` stands for. */
+export function isAmongAll({ isService, peer }: Viewer, { ownerId }: Stream): boolean {
+  return isService || ownerId === peer.principal.userId;
 }

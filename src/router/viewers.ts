@@ -2,12 +2,13 @@ import { ErrorCode, ProtocolError } from '../../proto/errors.ts';
 import { ALL_STREAMS, MAX_SUBSCRIPTIONS } from '../../proto/limits.ts';
 import type { AckMessage, SubscribeMessage } from '../../proto/messages.ts';
 import type { AlertHistory, Recollection } from './alert-history.ts';
-import { AllWatchers } from './all-watchers.ts';
+import { AllWatchers, isAmongAll } from './all-watchers.ts';
 import { FrameTally } from './frame-tally.ts';
 import { lostFrames, type RefusedFrame } from './lost-frames.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Clock, Defer } from './ports.ts';
 import type { PublishLog } from './publish-log.ts';
+import { recall } from './recall.ts';
 import type { Stream } from './stream.ts';
 import type { Streams } from './streams.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -60,7 +61,8 @@ export class Viewers {
       window,
     };
     const requests = this.#admitRequest(viewer, message.streamIds?.length ?? 1);
-    const missed = since === undefined || !wish.wantsAlerts ? undefined : this.#recall(viewer, message, since);
+    const places = { streams: this.#streams, ...this.#parts };
+    const missed = since === undefined || !wish.wantsAlerts ? undefined : recall(viewer, message, since, places);
     const isForAll = message.streamId === ALL_STREAMS;
     const added = isForAll
       ? this.#subscribeAll(viewer, wish, missed)
@@ -273,18 +275,6 @@ export class Viewers {
     return viewing;
   }
 
-  /** Alerts after `since`, of the streams that the message names. */
-  #recall(viewer: Viewer, { streamId, streamIds }: SubscribeMessage, since: string): Recollection {
-    const { userId } = viewer.peer.principal;
-    if (streamId === ALL_STREAMS) return this.#parts.history.after(since, [{ ownerId: userId, streamId: undefined }]);
-    const named = new Set(streamIds ?? (streamId === undefined ? [] : [streamId]));
-    const { access, history } = this.#parts;
-    // Of a stream that has ended only the history may know whose it was.
-    const lastOwner = (id: string) => (access === 'authenticated' ? history.ownerOf(id) : undefined) ?? userId;
-    const places = [...named].map((id) => ({ ownerId: this.#streams.get(id)?.ownerId ?? lastOwner(id), streamId: id }));
-    return this.#parts.history.after(since, places);
-  }
-
   #remove(viewer: Viewer, streamId: string): boolean {
     const viewing = viewer.viewings.get(streamId);
     if (viewing === undefined) return false;
@@ -313,9 +303,4 @@ export class Viewers {
     const about = streamId === undefined ? {} : { streamId };
     viewer.peer.tell(new Outgoing({ type: 'error', code, message, ...about, timestamp: this.#parts.clock.epochMs() }));
   }
-}
-
-/** Whether it is one of those that `*` stands for. */
-function isAmongAll({ isService, peer }: Viewer, { ownerId }: Stream): boolean {
-  return isService || ownerId === peer.principal.userId;
 }

@@ -1,3 +1,5 @@
+import { SUBPROTOCOLS } from '../../../proto/codec.ts';
+
 /** By which path a client came in, which says what its connection may be for. */
 export type Door = { path: string } & (
   | { kind: 'encoder' | 'viewer' }
@@ -17,3 +19,9 @@ export const DOOR_PATHS: readonly { path: string; kind: Door['kind'] }[] = [
 ];
 
 export const WEB_SOCKET_PATHS: readonly string[] = DOOR_PATHS.map(({ path }) => path);
+
+/** Of what a client offered the first that is known; empty when none is. */
+export function chooseSubprotocol(offered: string): string {
+  const names = offered.split(',').map((name) => name.trim());
+  return names.find((name) => Object.hasOwn(SUBPROTOCOLS, name)) ?? '';
+}

@@ -1,9 +1,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
-import { CloseCode } from '../../../proto/close-codes.ts';
 import { type Encoding, SUBPROTOCOLS } from '../../../proto/codec.ts';
 import { atMost } from '../../at-most.ts';
 import type { OpenConnection } from '../../router/open-connection.ts';
-import { Outgoing } from '../../router/outgoing.ts';
 import type { Admission, After, Authenticator, Clock, Log, SessionWatch, StreamOwners } from '../../router/ports.ts';
 import type { Router } from '../../router/router.ts';
 import type { ClientAddress } from '../client-address.ts';
@@ -22,7 +20,7 @@ import { CheckedUpgrades } from './checked-upgrades.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionLimits, ReachedLimit } from './connection-limits.ts';
 import type { TakeReport } from './control.ts';
-import { DOOR_PATHS, type Door } from './doors.ts';
+import { chooseSubprotocol, DOOR_PATHS, type Door } from './doors.ts';
 import { causeOf, Entrance, type Entrant } from './entrance.ts';
 import { ErrorAnswers } from './error-answers.ts';
 import { startHeartbeat } from './heartbeat.ts';
@@ -31,6 +29,7 @@ import { LookUps } from './look-ups.ts';
 import { Reception } from './reception.ts';
 import { type RefusalCause, Refusals } from './refusals.ts';
 import { Roles } from './roles.ts';
+import { sendAway } from './send-away.ts';
 import { UwsSocket } from './uws-socket.ts';
 
 /** Silence after which the library closes a connection. It accepts 8 to 960. */
@@ -39,10 +38,6 @@ const PING_INTERVAL_MS = 30_000;
 
 /** `SHARED_COMPRESSOR`: one compressor for all sockets, none per socket. The package exports it as a value, but types it as none. */
 const SHARED_COMPRESSOR = 1;
-
-/** Time over which a drain spreads its closes, and the reconnects of clients that understand `going-away`. */
-const DRAIN_SPREAD_MS = 2_000;
-const RECONNECT_SPREAD_MS = 5_000;
 
 /** Connections beyond the limit that are being told so; more are answered with a bare 503. */
 const REFUSED_AT_A_TIME = 1_000;
@@ -152,17 +147,7 @@ export class WebSocketGateway {
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     this.#stopHeartbeat();
-    const leaving = [...this.#arrivals];
-    const spreadMs = Math.min(DRAIN_SPREAD_MS, leaving.length * 5);
-    const timestamp = this.#parts.clock.epochMs();
-    for (const [index, { connection, socket }] of leaving.entries()) {
-      const closeAfterMs = (index / leaving.length) * spreadMs;
-      const reconnectAfterMs = Math.round(closeAfterMs + Math.random() * RECONNECT_SPREAD_MS);
-      if (connection?.peer.understands('going-away')) {
-        connection.peer.tell(new Outgoing({ type: 'going-away', reconnectAfterMs, timestamp }));
-      }
-      setTimeout(() => socket?.close(CloseCode.serviceRestart, 'Service restart'), closeAfterMs);
-    }
+    sendAway([...this.#arrivals], this.#parts.clock.epochMs());
     const empty = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     });
@@ -310,9 +295,4 @@ export class WebSocketGateway {
     const facts = { role: side.role, userId: peer.principal.userId, code, offered, delivered, dropped };
     this.#parts.log('debug', facts, 'disconnected');
   }
-}
-
-function chooseSubprotocol(offered: string): string {
-  const names = offered.split(',').map((name) => name.trim());
-  return names.find((name) => Object.hasOwn(SUBPROTOCOLS, name)) ?? '';
 }
