@@ -46,7 +46,7 @@ describe('whatever bytes a client sends', () => {
           });
         }
       }),
-      { numRuns: 6_000 },
+      { numRuns: 2_500 },
     );
   });
 
@@ -72,7 +72,7 @@ describe('whatever bytes a client sends', () => {
         expect(again.timestamp + 0).toBe(view.timestamp + 0);
         expect(again.streamId).toBe(view.streamId);
       }),
-      { numRuns: 6_000 },
+      { numRuns: 2_500 },
     );
   });
 
@@ -168,7 +168,7 @@ describe('control messages', () => {
         const msgpack = outcomeOf(() => decodeControl(Buffer.from(encode(fields, options)), 'msgpack'));
         expect(msgpack).toEqual(json);
       }),
-      { numRuns: 1_500 },
+      { numRuns: 800 },
     );
   });
 
@@ -184,7 +184,7 @@ describe('control messages', () => {
         expect(decodeControl(Buffer.from(json), 'json')).toEqual(control.meant);
         expect(decodeControl(Buffer.from(encode(control.written, exact)), 'msgpack')).toEqual(control.meant);
       }),
-      { numRuns: 1_500 },
+      { numRuns: 800 },
     );
   });
 

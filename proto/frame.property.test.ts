@@ -120,7 +120,7 @@ describe('a frame that changes its encoding on the way', () => {
         const isBase64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$/.test(data);
         expect(isTaken(new FrameView(), wire)).toBe(isBase64 && Buffer.from(data, 'base64').length >= 4);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 });
@@ -163,7 +163,7 @@ describe('a MessagePack message of any shape', () => {
           expect(outcome).toMatch(new RegExp(`^INVALID_MESSAGE ${wrong}: `));
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -172,7 +172,7 @@ describe('a MessagePack message of any shape', () => {
       fc.property(anything, encoderOptions, (value, options) => {
         checkWellFormed(encode(value, options));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -220,7 +220,7 @@ describe('a MessagePack message of any shape', () => {
         const limits = { maxArrayLength: 1_000, maxMapLength: 1_000 };
         if (!wellFormed) expect(() => decode(bytes, limits)).toThrow();
       }),
-      { numRuns: 5_000 },
+      { numRuns: 1_000 },
     );
   });
 });
