@@ -1,4 +1,4 @@
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, type BrowserServer, chromium } from 'playwright-core';
 import { hasTool } from './tools.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -18,7 +18,19 @@ export function hasChromium(): boolean {
   return hasTool('Chromium', CHROMIUM, ['--version']);
 }
 
-/** A browser with a fresh profile. `flags`: beside those it always has. */
-export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: [...CHROMIUM_FLAGS, ...flags] });
+const launchOptions = (flags: readonly string[]) => ({
+  executablePath: CHROMIUM,
+  args: [...CHROMIUM_FLAGS, ...flags],
+});
+
+let shared: Promise<BrowserServer> | undefined;
+
+/**
+ * A browser; each context in it is a fresh profile. `flags`: beside those it always has, for one of its own. Without any it is the one of all files that this
+ * worker runs, since to start one takes as much CPU as most tests in it: who closes it closes their own contexts.
+ */
+export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
+  if (flags.length > 0) return chromium.launch(launchOptions(flags));
+  shared ??= chromium.launchServer({ ...launchOptions([]), host: '127.0.0.1' });
+  return chromium.connect((await shared).wsEndpoint());
 }
