@@ -1,10 +1,12 @@
+import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from './errors.ts';
-import { findFrameFields, JsonSpans } from './json-scan.ts';
+import { findFrameFields, hasMoreValuesThan, JsonSpans } from './json-scan.ts';
 import { MAX_CONTROL_BYTES } from './limits.ts';
+import { checkWellFormed } from './msgpack-scan.ts';
 import type { Fields } from './property-outcomes.ts';
-import { anyBytes, inAnyOrder, jsonStyles, trickyText, writeJson } from './property-support.ts';
+import { anyBytes, inAnyOrder, jsonStyles, jsonValues, trickyText, writeJson } from './property-support.ts';
 
 describe('the picture in a JSON message', () => {
   const values: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
@@ -71,6 +73,41 @@ describe('the picture in a JSON message', () => {
     );
   });
 });
+
+describe('the values of a message', () => {
+  const filled = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.oneof(
+        trickyText,
+        jsonValues.filter((value) => typeof value !== 'object'),
+      ),
+      fc.array(tie('value'), { minLength: 1, maxLength: 4 }),
+      fc.dictionary(trickyText, tie('value'), { minKeys: 1, maxKeys: 4 }),
+    ),
+  })).value;
+
+  it('are counted before they are built, keys included, and what a string holds is none', () => {
+    fc.assert(
+      fc.property(filled, jsonStyles, (value, style) => {
+        const count = countValues(value);
+        const json = Buffer.from(writeJson(value, style));
+        expect([count - 1, count].map((limit) => hasMoreValuesThan(json, limit))).toEqual([true, false]);
+        const msgpack = encode(value);
+        checkWellFormed(msgpack, count);
+        // A single one is always let through.
+        if (count > 1) expect(() => checkWellFormed(msgpack, count - 1)).toThrow(`more than ${count - 1} values`);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+function countValues(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  const inside = Object.values(value).reduce<number>((sum, item) => sum + countValues(item), 1);
+  return Array.isArray(value) ? inside : inside + Object.keys(value).length;
+}
 
 function findData(bytes: Buffer): { start: number; end: number } | undefined {
   const spans = new JsonSpans();

@@ -126,6 +126,22 @@ const CLOSE_BRACKET = 0x5d;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
+/**
+ * Whether a JSON text may hold more than `limit` values, keys counted: at the first one too many it stops. What is in strings does not count, and an
+ * empty map or list counts as two. What comes after a fault may be counted wrongly: no parser gets there.
+ */
+export function hasMoreValuesThan(bytes: Buffer, limit: number): boolean {
+  let values = 1;
+  for (let at = 0; at < bytes.length && values <= limit; at += 1) {
+    const byte = bytes[at];
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at);
+      if (at === -1) return false;
+    } else if (byte === COMMA || byte === COLON || byte === OPEN_BRACE || byte === OPEN_BRACKET) values += 1;
+  }
+  return values > limit;
+}
+
 /** Short strings are found faster by a loop than by a native call; a picture's text is far longer. */
 const LOOP_BYTES = 48;
 

@@ -6,36 +6,39 @@ import { invalid, type ProtocolError } from './errors.ts';
  * Format: https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
-/** @throws ProtocolError `INVALID_MESSAGE` unless `bytes` is exactly one complete MessagePack value. */
-export function checkWellFormed(bytes: Uint8Array): void {
-  if (skipValue(bytes, 0) !== bytes.length) throw malformed('bytes after the end of the map');
+/** @throws ProtocolError `INVALID_MESSAGE` unless `bytes` is exactly one complete MessagePack value, of at most `maxValues` in all: keys count, too. */
+export function checkWellFormed(bytes: Uint8Array, maxValues = Number.POSITIVE_INFINITY): void {
+  if (skipValue(bytes, 0, maxValues) !== bytes.length) throw malformed('bytes after the end of the map');
 }
 
 /**
  * The offset just after the value that starts at `start`. Iterative: nesting costs no stack. Every element must really be
- * there, so a container that claims more than the bytes hold is refused before anything is allocated for it.
- * @throws ProtocolError `INVALID_MESSAGE` for a truncated value or the unused type byte 0xc1.
+ * there, so a container that claims more than the bytes hold is refused before anything is allocated for it. One that claims more
+ * than `maxValues` is not even walked.
+ * @throws ProtocolError `INVALID_MESSAGE` for a truncated value, the unused type byte 0xc1, or too many values.
  */
-export function skipValue(bytes: Uint8Array, start: number): number {
+export function skipValue(bytes: Uint8Array, start: number, maxValues = Number.POSITIVE_INFINITY): number {
   let at = start;
-  let pending = 1;
-  while (pending > 0) {
+  let walked = 0;
+  let claimed = 1;
+  while (walked < claimed) {
     if (at >= bytes.length) throw malformed('it ends early');
-    pending -= 1;
+    walked += 1;
     const type = bytes[at] as number;
     at += 1;
     if (type <= 0x7f || type >= 0xe0 || type === 0xc0 || type === 0xc2 || type === 0xc3) continue;
-    if (type <= 0x8f) pending += 2 * (type & 0x0f);
-    else if (type <= 0x9f) pending += type & 0x0f;
+    if (type <= 0x8f) claimed += 2 * (type & 0x0f);
+    else if (type <= 0x9f) claimed += type & 0x0f;
     else if (type <= 0xbf) at += type & 0x1f;
     else {
       const form = FORMS[type];
       if (form === undefined) throw malformed('the type byte 0xc1 is unused');
       const size = form.lengthBytes === 0 ? 0 : readUint(bytes, at, form.lengthBytes);
       at += form.lengthBytes + form.fixedBytes + size * form.bytesPerUnit;
-      pending += size * form.valuesPerUnit;
+      claimed += size * form.valuesPerUnit;
     }
     if (at > bytes.length) throw malformed('it ends early');
+    if (claimed > maxValues) throw invalid(`message: more than ${maxValues} values`);
   }
   return at;
 }
