@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { AnalysedFrame, FrameTap, StreamTap, TappedStream } from '../router/ports.ts';
+import { pictureBytes } from './picture-bytes.ts';
 import type { FrameHint } from './recent-frames.ts';
 
 export interface WatchedFramesParts {
@@ -23,7 +24,7 @@ export class WatchedFrames implements FrameTap {
 
   constructor(parts: WatchedFramesParts) {
     this.#parts = parts;
-    this.#frames = new LRUCache({ maxSize: parts.maxBytes, sizeCalculation: ({ jpeg }) => Math.max(1, jpeg.length) });
+    this.#frames = new LRUCache<string, AnalysedFrame>({ maxSize: parts.maxBytes, sizeCalculation: pictureBytes });
   }
 
   get fps(): number {

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { PICTURE_OVERHEAD_BYTES } from '../../src/ml/picture-bytes.ts';
 import { WatchedFrames } from '../../src/ml/watched-frames.ts';
 import type { FrameTap } from '../../src/router/ports.ts';
 
 const STREAM = { id: 'gate', metadata: {} };
 const picture = (number: number, bytes = 4) => new Uint8Array(bytes).fill(number);
 
-function world(maxBytes = 1_000) {
+function world(maxBytes = 1_000_000) {
   const inner = { wanted: false, taken: [] as number[], closed: 0 };
   const tap: FrameTap = {
     fps: 7,
@@ -68,19 +69,22 @@ describe('frames of streams that an ML service watches', () => {
     expect(frames.fps).toBe(7);
   });
 
-  test('take no more memory than they may: the oldest go', () => {
-    const { watched, frames } = world(1_000);
-    watched.add('gate');
-    const tap = frames.open(STREAM, 0);
-    for (let seq = 1; seq <= 20; seq += 1) {
-      expect(tap.wants(seq)).toBe(true);
-      tap.take(picture(seq, 100), seq, seq, seq);
-    }
-    const kept = Array.from({ length: 20 }, (_, index) => index + 1).filter(
-      (timestamp) => frames.find({ streamId: 'gate', timestamp }) !== undefined,
-    );
-    expect(kept).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
-  });
+  test.each([4, 100])(
+    'of %i bytes take no more memory than they may, with all that belongs to each: the oldest go',
+    (bytes) => {
+      const { watched, frames } = world(10 * (bytes + PICTURE_OVERHEAD_BYTES));
+      watched.add('gate');
+      const tap = frames.open(STREAM, 0);
+      for (let seq = 1; seq <= 20; seq += 1) {
+        expect(tap.wants(seq)).toBe(true);
+        tap.take(picture(seq, bytes), seq, seq, seq);
+      }
+      const kept = Array.from({ length: 20 }, (_, index) => index + 1).filter(
+        (timestamp) => frames.find({ streamId: 'gate', timestamp }) !== undefined,
+      );
+      expect(kept).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+    },
+  );
 
   test('are not the next stream’s of that name', () => {
     const { inner, watched, frames } = world();
