@@ -19,6 +19,7 @@ const ANOMALY = {
   },
   annotated_frame: '/9j/4AAQSkZJRg==',
   frame_format: 'jpeg',
+  seq: 812,
 };
 
 const delivered = (fields: object): DeliveredAlert =>
@@ -37,6 +38,23 @@ describe('an anomaly of an older service', () => {
   it('comes out again as it went in, the picture in it included', () => {
     const { severity, message, metadata } = parseReportedAlert(ANOMALY);
     expect(anomalyOf(delivered({ streamId: 'cam-1', severity, message, metadata }), 'user123')).toMatchObject(ANOMALY);
+  });
+
+  it('names its frame by number as any alert may; what can be none of ours is remembered, and nothing more', () => {
+    expect(parseReportedAlert(ANOMALY).seq).toBe(812);
+    for (const seq of [0, -1, 1.5, '812', null]) {
+      const alert = parseReportedAlert({ ...ANOMALY, seq });
+      expect(alert).toMatchObject({ streamId: 'cam-1', metadata: { anomaly: { seq } } });
+      expect(alert.seq).toBeUndefined();
+    }
+  });
+
+  it('may name its stream in camel case, and is sent on with the older name alone', () => {
+    const { stream_id: streamId, ...others } = ANOMALY;
+    const { severity, message, metadata } = parseReportedAlert({ ...others, streamId });
+    const sentOn = anomalyOf(delivered({ streamId, severity, message, metadata }), 'user123');
+    expect(sentOn).toMatchObject(ANOMALY);
+    expect(sentOn).not.toHaveProperty('streamId');
   });
 
   it('without a result, a stream or a map at all is refused with a word that names it', () => {

@@ -21,18 +21,24 @@ const CONFIDENCES = { low: 'Low', medium: 'Medium', high: 'High', critical: 'Cri
 
 type Severity = DeliveredAlert['severity'];
 
-/** The fields of an alert, still to be checked like those of any other. @throws ProtocolError `INVALID_MESSAGE` without a `result`. */
+/**
+ * The fields of an alert, still to be checked like those of any other. The stream may be named in camel case, too: the router itself does that for a service that was
+ * asked about one stream and need not repeat which.
+ * @throws ProtocolError `INVALID_MESSAGE` without a `result`.
+ */
 export function alertFieldsOf(anomaly: Record<string, unknown>): Record<string, unknown> {
-  const { type: _type, stream_id: streamId, id, severity, message, metadata, timestamp, ...rest } = anomaly;
+  const { type: _type, stream_id, streamId, id, severity, message, metadata, timestamp, ...rest } = anomaly;
   const { result } = rest;
   if (!isMap(result)) throw invalid('result: required, a map');
   return {
-    streamId,
+    streamId: stream_id ?? streamId,
     id,
     severity: severity ?? severityOf(result['confidence']),
     message: message ?? messageOf(result),
     metadata: { ...(isMap(metadata) ? metadata : {}), anomaly: rest },
     timestamp,
+    // It stays in the rest, too: a delivered alert has no such field that it could come back from.
+    seq: isFrameNumber(rest['seq']) ? rest['seq'] : undefined,
   };
 }
 
@@ -51,6 +57,11 @@ export function anomalyOf(alert: DeliveredAlert, userId: string): Anomaly {
     user_id: userId,
     stream_id: streamId,
   };
+}
+
+/** What an older service counts otherwise, from 0 perhaps, is no reason to refuse its alert. */
+function isFrameNumber(seq: unknown): seq is number {
+  return Number.isSafeInteger(seq) && (seq as number) >= 1;
 }
 
 function severityOf(confidence: unknown): Severity {

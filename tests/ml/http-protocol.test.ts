@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { parseReportedAlert } from '../../proto/codec.ts';
 import { createHttpTransport } from '../../src/ml/http-transport.ts';
 import type { SampledFrame } from '../../src/ml/transport.ts';
 import { type MlAnswer, type MlRequest, startTestMlService } from '../support/ml-service.ts';
@@ -60,4 +61,13 @@ test('of many frames that go out in the moment it is asked again, one asks', asy
   time.advance(60_000);
   await Promise.all(['a', 'b', 'c'].map((streamId) => transport.analyze([{ ...frame, streamId }])));
   expect(paths().sort()).toEqual(['/analyze', '/analyze', '/analyze', '/analyze/batch']);
+});
+
+test('an original service may answer in the older words, too, without repeating which stream it was asked about', async () => {
+  const alert = { type: 'anomaly_detected', result: { classification: 'Fall', confidence: 'High' } };
+  const { transport } = await worldOf(({ path }) =>
+    path === '/analyze' ? { status: 200, body: { alert } } : { status: 404 },
+  );
+  const [answer] = await transport.analyze([frame]);
+  expect(parseReportedAlert(answer)).toMatchObject({ streamId: 'door', severity: 'high', message: 'Fall' });
 });
