@@ -1,5 +1,6 @@
 import { isPicturePart } from '../../mjpeg/content-kind.ts';
 import { MultipartError, MultipartReader, type PartSink } from '../../mjpeg/multipart-reader.ts';
+import { capturedAtMs } from './captured-at.ts';
 import { isJpeg } from './folder.ts';
 import { SourceError, type TakePicture } from './source.ts';
 
@@ -43,8 +44,7 @@ export class MjpegPictures implements PartSink {
     this.#chunks = [];
     this.#bytes = 0;
     this.#isPicture = isPicturePart(headers);
-    const timestamp = Number(headers.get('x-timestamp') ?? Number.NaN);
-    this.#timestamp = Number.isFinite(timestamp) && timestamp > 0 ? timestamp : undefined;
+    this.#timestamp = capturedAtMs(headers.get('x-timestamp'), Date.now());
   }
 
   add(bytes: Buffer): void {
