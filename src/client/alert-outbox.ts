@@ -1,5 +1,6 @@
 import { MAX_ALERT_TEXT_LENGTH } from '../../proto/limits.ts';
 import type { Severity } from './types.ts';
+import { copyOfMetadata } from './wire.ts';
 
 /** An alert on its way to the router. `timestamp`: ms since the epoch; default: when it was raised here. */
 export interface OutgoingAlert {
@@ -33,9 +34,11 @@ export class AlertOutbox {
     if (typeof message !== 'string' || message === '' || message.length > MAX_ALERT_TEXT_LENGTH) {
       throw new TypeError(`message: must have 1 to ${MAX_ALERT_TEXT_LENGTH} characters`);
     }
+    if (!Number.isFinite(timestamp)) throw new TypeError('timestamp: must be ms since the epoch');
+    // Now, and not when it is sent: then it would stand in the way of all that come after it.
+    const more = metadata === undefined ? {} : { metadata: copyOfMetadata(metadata) };
     if (this.#waiting.length >= MAX_WAITING) return false;
-    const alert = { severity, message, timestamp, ...(metadata === undefined ? {} : { metadata }) };
-    this.#waiting.push({ alert, isSent: false });
+    this.#waiting.push({ alert: { severity, message, timestamp, ...more }, isSent: false });
     return true;
   }
 

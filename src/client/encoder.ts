@@ -7,7 +7,7 @@ import { type EncoderStats, FrameSender } from './frame-sender.ts';
 import type { Line } from './line.ts';
 import type { ConnectionOptions } from './options.ts';
 import type { Alert, Channel, ConnectionState, RouterError } from './types.ts';
-import { bare, type Incoming } from './wire.ts';
+import { bare, copyOfMetadata, type Incoming } from './wire.ts';
 import { REAL_WORLD, type World } from './world.ts';
 
 export interface EncoderOptions extends ConnectionOptions {
@@ -67,6 +67,7 @@ export class Encoder {
     if (options.streamId !== undefined && !STREAM_ID_PATTERN.test(options.streamId)) {
       throw new TypeError('streamId: must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -');
     }
+    if (options.metadata !== undefined) copyOfMetadata(options.metadata);
     this.#options = options;
     this.#world = options.world ?? REAL_WORLD;
     this.#streamId = options.streamId;

@@ -1,4 +1,5 @@
 import { decode, Encoder } from '@msgpack/msgpack';
+import { MAX_CONTROL_BYTES } from '../../proto/limits.ts';
 import type { Alert, RouterError, StreamStatus } from './types.ts';
 
 /** What a router says, as far as the SDK listens. `proto/messages.ts` has the same for the server, with a validator that pages need not download. */
@@ -27,6 +28,20 @@ const encoder = new Encoder({ ignoreUndefined: true });
 /** Writes one message as MessagePack. */
 export function encodeMessage(message: Outgoing): Uint8Array<ArrayBuffer> {
   return encoder.encode(message) as Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * A copy of metadata as it would arrive: what becomes of the original is not in it.
+ * @throws TypeError for what no message can carry: functions, circles and the like, and more than a router takes.
+ */
+export function copyOfMetadata(metadata: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  try {
+    const bytes = encoder.encode(metadata);
+    if (bytes.length > MAX_CONTROL_BYTES) throw new Error(`over ${MAX_CONTROL_BYTES} bytes`);
+    return decode(bytes) as Record<string, unknown>;
+  } catch (error) {
+    throw new TypeError(`metadata: cannot be sent (${error instanceof Error ? error.message : String(error)})`);
+  }
 }
 
 /**

@@ -268,7 +268,10 @@ test('what is no picture, no alert or no address is refused where it is said', a
   expect(() => encoder.send(numberedPicture(1, 17 * 1024 * 1024))).toThrow(RangeError);
   expect(() => encoder.sendAlert({ severity: 'awful' as 'low', message: 'x' })).toThrow('severity');
   expect(() => encoder.sendAlert({ severity: 'low', message: '' })).toThrow('message');
+  expect(() => encoder.sendAlert({ severity: 'low', message: 'x', metadata: { call: () => 1 } })).toThrow('metadata');
+  expect(encoder.waitingAlerts).toBe(0);
   expect(() => newEncoder({ url: 'ftp://router', token })).toThrow('url');
+  expect(() => newEncoder({ url: router.wsUrl, token, metadata: { call: () => 1 } })).toThrow('metadata');
   expect(() => newEncoder({ url: router.wsUrl, token, streamId: 'two words' })).toThrow('streamId');
   const faults: unknown[] = [];
   encoder.on('error', (error) => faults.push(error));

@@ -58,6 +58,29 @@ test('alerts wait for the router’s receipt, over connections, and not without 
   expect(outbox.size).toBe(100);
 });
 
+test('an alert that no message can carry is refused where it is raised, and what its metadata becomes later is not in it', () => {
+  const outbox = new AlertOutbox(() => 1_000);
+  const circle: Record<string, unknown> = { step: 1 };
+  outbox.add({ severity: 'low', message: 'fine', metadata: circle });
+  circle['itself'] = circle;
+  const unsendable = [
+    circle,
+    { call: () => 1 },
+    { deep: [{ big: 1n }] },
+    { sign: Symbol('x') },
+    { text: 'x'.repeat(1024 * 1024) },
+  ];
+  for (const metadata of unsendable) {
+    expect(() => outbox.add({ severity: 'low', message: 'odd', metadata })).toThrow(TypeError);
+  }
+  expect(() => outbox.add({ severity: 'low', message: 'odd', timestamp: Number.NaN })).toThrow('timestamp');
+  outbox.add({ severity: 'low', message: 'next' });
+  expect(outbox.unsent()).toEqual([
+    { severity: 'low', message: 'fine', timestamp: 1_000, metadata: { step: 1 } },
+    { severity: 'low', message: 'next', timestamp: 1_000 },
+  ]);
+});
+
 test('the router’s address may be written as pages write it', () => {
   const url = (address: string) => routerUrl(address, '/streams/register').href;
   expect(url('https://router.example')).toBe('wss://router.example/streams/register');
