@@ -137,7 +137,7 @@ const alertSchema = z.object({
 
 /** What an ML service answers: `type` may be missing there, since nothing but alerts comes from it. */
 export const reportedAlertSchema = alertSchema.omit({ type: true }).extend({
-  /** The service's own: an alert that comes again with it is the same one. */
+  /** The service's own: an alert that comes again with it while the stream lives is the same one. */
   id: optional(z.string().min(1).max(128)),
   /** Number of the frame in which it was seen, as it was sent to the service. */
   seq: optional(z.int().min(1)),

@@ -57,7 +57,7 @@ export class Alerts {
   }
 
   /**
-   * An alert of the ML service. One with an id that it had before was delivered already. `frame`: in which it was seen, where that is known.
+   * An alert of the ML service. One with an id that an alert of this stream had before was delivered already. `frame`: in which it was seen, where that is known.
    * @throws ProtocolError `ROUTING_ERROR` when there is no such stream.
    */
   fromService(alert: ReportedAlert, frame?: AnalysedFrame): void {
@@ -66,7 +66,9 @@ export class Alerts {
       this.#parts.counters.alertsRefused += 1;
       throw new ProtocolError(ErrorCode.routingError, `streamId: no stream ${alert.streamId}`);
     }
-    if (alert.id !== undefined && !this.#reported.add(`${stream.id} ${alert.id}`)) {
+    // By the stream, and not its name: ids made of a frame's number begin anew with the next stream of it, and an alert that is lost is worse than one that comes
+    // twice, which happens to one that is reported again after its stream ended and began anew.
+    if (alert.id !== undefined && !this.#reported.add(`${stream.key} ${alert.id}`)) {
       this.#parts.counters.alertsRepeated += 1;
       return;
     }

@@ -63,6 +63,27 @@ describe('an alert of the ML service', () => {
     expect(world.router.counters).toMatchObject({ alertsAccepted: 0, alertsRefused: 1 });
   });
 
+  test('that comes again with its id is sent once, as long as the stream lives, and anew when another of its name has begun', () => {
+    const world = new World();
+    const seen = { streamId: 'door', severity: 'high', message: 'fall', id: 'door-1' };
+    const door = world.register('door');
+    const watcher = world.watch('door');
+    for (let time = 0; time < 2; time += 1) report(world, seen);
+    door.socket.disconnect();
+    world.advance(14_000);
+    const back = world.register('door');
+    report(world, seen);
+    expect(watcher.socket.controls('alert')).toHaveLength(1);
+    expect(world.router.counters).toMatchObject({ alertsAccepted: 1, alertsRepeated: 2 });
+    // Its frames are counted from 1 again, and with them what a service may make its ids of.
+    back.socket.disconnect();
+    world.advance(16_000);
+    world.register('door');
+    for (let time = 0; time < 2; time += 1) report(world, seen);
+    expect(watcher.socket.controls('alert')).toHaveLength(2);
+    expect(world.router.counters).toMatchObject({ alertsAccepted: 2, alertsRepeated: 3 });
+  });
+
   test('still reaches viewers while the phone is away, and the phone that came back', () => {
     const world = new World();
     world.register('door').socket.disconnect();

@@ -128,7 +128,7 @@ export const CLIENT_MESSAGES = {
       message: 'What was seen',
       metadata: ALERT_METADATA,
       timestamp: ALERT_TIMESTAMP,
-      id: 'The service’s own: an alert that comes again with it is the same one',
+      id: 'The service’s own: an alert that comes again with it while the stream lives is the same one',
       seq: 'Number of the frame in which it was seen',
     },
     {
