@@ -36,7 +36,7 @@ export class Feed {
     this.window = parts.window;
   }
 
-  /** One has come. `isKnown`: the application has had it, on the subscription before. */
+  /** One has come. `isKnown`: the application was handed it, on the subscription before. */
   take(frame: Frame, isKnown: boolean): void {
     this.#received += 1;
     if (!isKnown) {

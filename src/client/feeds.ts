@@ -29,7 +29,7 @@ interface Entry {
 export class Feeds {
   readonly #parts: FeedsParts;
   readonly #entries = new Map<string, Entry>();
-  /** By stream: to know it when it comes again, and for who subscribes later. */
+  /** By stream, what the application was handed last: to know it when it comes again, and for who subscribes later. */
   readonly #lastFrames = new Map<string, Frame>();
   #pace = new LinePace();
 
@@ -69,9 +69,7 @@ export class Feeds {
     // The newest frame comes again when a subscription begins again.
     const isKnown = entry.isFresh && last?.timestamp === timestamp && last.data.length === data.length;
     entry.isFresh = false;
-    const frame = new Frame(streamId, timestamp, world.epochMs(), data);
-    if (this.#parts.isWatched(streamId)) this.#lastFrames.set(streamId, frame);
-    entry.feed.take(frame, isKnown);
+    entry.feed.take(new Frame(streamId, timestamp, world.epochMs(), data), isKnown);
   }
 
   /** No more acks for this subscription: it is about to be replaced or ended. With `*`: for all that came by it. */
@@ -93,6 +91,11 @@ export class Feeds {
     this.#lastFrames.delete(streamId);
   }
 
+  /** What nobody takes frames of any more: who comes to it later would take the last one for new. */
+  forgetUnwatched(): void {
+    for (const streamId of this.#lastFrames.keys()) if (!this.#parts.isWatched(streamId)) this.forget(streamId);
+  }
+
   /** The line is gone; another one may be quite different. */
   lost(): void {
     for (const { feed } of this.#entries.values()) feed.end();
@@ -103,7 +106,7 @@ export class Feeds {
   #begin(streamId: string, window: number | undefined, isFromAll: boolean): void {
     this.end(streamId);
     const feed = new Feed({
-      hand: this.#parts.hand,
+      hand: (frame) => this.#hand(frame),
       acknowledge: (own, received, lineIsEmpty) => this.#acknowledge(streamId, own, received, lineIsEmpty),
       window: window ?? CHOSEN_WINDOW,
       nowMs: () => this.#parts.world.nowMs(),
@@ -111,6 +114,11 @@ export class Feeds {
     // One at a time until the line is known: so the first measurement has nothing in its way.
     if (window === undefined) feed.reserved = 1;
     this.#entries.set(streamId, { feed, isFromAll, chosen: window === undefined ? 1 : undefined, isFresh: true });
+  }
+
+  #hand(frame: Frame): Promise<void> | undefined {
+    if (this.#parts.isWatched(frame.streamId)) this.#lastFrames.set(frame.streamId, frame);
+    return this.#parts.hand(frame);
   }
 
   #acknowledge(streamId: string, feed: Feed, received: number, lineIsEmpty: boolean): void {

@@ -133,6 +133,7 @@ export class Viewer {
       this.#subscriptions.want(this.#wishes());
       for (const streamId of this.#statuses.keys())
         if (this.#consumersOf(streamId).length === 0) this.#forget(streamId);
+      this.#feeds.forgetUnwatched();
       for (const { streamId, consumer } of this.#newcomers.splice(0)) this.#catchUp(streamId, consumer);
     });
   }
@@ -198,7 +199,11 @@ export class Viewer {
     const answer = this.#subscriptions.answered(message);
     if (answer === undefined) return;
     this.#feeds.end(answer.streamId);
-    if (answer.kind === 'ended') return;
+    if (answer.kind === 'ended') {
+      // Who watches all streams has heard that it is gone, and hears no more of it.
+      if (this.#statuses.get(answer.streamId) === 'offline') this.#forget(answer.streamId);
+      return;
+    }
     if (answer.streamId === ALL_STREAMS) this.#findEnded();
     else this.#feeds.begin(answer.streamId, answer.wish.window);
     if (answer.hasGap) {
@@ -219,9 +224,10 @@ export class Viewer {
     this.#silent.delete(streamId);
     const isFromAll = !this.#subscriptions.has(streamId);
     if (isFromAll) this.#feeds.fromAll(streamId, status, merge(this.#wishesOf(ALL_STREAMS)).window);
-    if (this.#statuses.get(streamId) === status) return;
-    this.#statuses.set(streamId, status);
-    for (const consumer of this.#consumersOf(streamId)) consumer.tellStatus({ streamId, status });
+    if (this.#statuses.get(streamId) !== status) {
+      this.#statuses.set(streamId, status);
+      for (const consumer of this.#consumersOf(streamId)) consumer.tellStatus({ streamId, status });
+    }
     // It begins anew if it comes back. Nobody need remember the streams of a year.
     if (isFromAll && status === 'offline') this.#forget(streamId);
   }
