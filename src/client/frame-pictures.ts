@@ -10,24 +10,29 @@ export class FramePictures {
   readonly #urls = new Set<string>();
   readonly #whenRendered = new Map<string, () => void>();
   #round = 0;
+  /** Settles when all that was to be shown so far is decoded. */
+  #decoded: Promise<unknown> = Promise.resolve();
 
   /** A ref callback. */
   readonly takeCanvas = (canvas: HTMLCanvasElement | null): void => {
     this.#canvas = canvas;
   };
 
-  /** Decodes it first, so that nothing flickers. A frame that is no picture is not shown. */
-  async show(frame: Frame): Promise<Shown> {
+  /**
+   * Decodes it first, so that nothing flickers, and one after the other: a small picture is decoded sooner than a large one that came before it, and would be replaced
+   * by that. A frame that is no picture is not shown.
+   */
+  show(frame: Frame): Promise<Shown> {
     const round = this.#round;
-    try {
-      return await (this.#canvas === null ? this.#load(frame, round) : this.#draw(frame, round));
-    } catch {
-      return { kind: 'nothing' };
-    }
+    const shown = this.#decoded.then(() => this.#show(frame, round));
+    this.#decoded = shown;
+    return shown;
   }
 
   /** The page shows this one now; those before it are not needed any more. */
   rendered(url: string): void {
+    // One that was revoked says nothing about the others.
+    if (!this.#urls.has(url)) return;
     for (const older of this.#urls) {
       if (older === url) break;
       this.#revoke(older);
@@ -39,6 +44,15 @@ export class FramePictures {
   clear(): void {
     this.#round += 1;
     for (const url of this.#urls) this.#revoke(url);
+  }
+
+  async #show(frame: Frame, round: number): Promise<Shown> {
+    if (round !== this.#round) return { kind: 'nothing' };
+    try {
+      return await (this.#canvas === null ? this.#load(frame, round) : this.#draw(frame, round));
+    } catch {
+      return { kind: 'nothing' };
+    }
   }
 
   async #load(frame: Frame, round: number): Promise<Shown> {

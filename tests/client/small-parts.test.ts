@@ -1,12 +1,15 @@
 import type { WebSocket as UndiciSocket } from 'undici';
-import { expect, expectTypeOf, test } from 'vitest';
+import { describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import type { WebSocket as WsSocket } from 'ws';
 import { AlertOutbox } from '../../src/client/alert-outbox.ts';
 import { areRenewable, NotSignedIn, routerUrl, showCredentials } from '../../src/client/credentials.ts';
 import { Emitter } from '../../src/client/emitter.ts';
+import { Frame } from '../../src/client/frame.ts';
+import { FramePictures } from '../../src/client/frame-pictures.ts';
 import { FrameSlot } from '../../src/client/frame-slot.ts';
 import type { WebSocketClass } from '../../src/client/index.ts';
 import { RecentIds } from '../../src/client/recent-ids.ts';
+import { settled } from './fakes.ts';
 
 test('a slot holds one thing, the newest', () => {
   const slot = new FrameSlot<string>();
@@ -112,4 +115,83 @@ test('every WebSocket there is may be given', () => {
   expectTypeOf<typeof globalThis.WebSocket>().toExtend<WebSocketClass>();
   expectTypeOf<typeof UndiciSocket>().toExtend<WebSocketClass>();
   expectTypeOf<typeof WsSocket>().toExtend<WebSocketClass>();
+});
+
+describe('pictures of a component', () => {
+  /** Images that are decoded when the test says so. */
+  function setUp() {
+    const decoding: (() => void)[] = [];
+    const alive = new Set<string>();
+    let made = 0;
+    vi.stubGlobal(
+      'Image',
+      class {
+        decode = () => new Promise<void>((resolve) => decoding.push(resolve));
+      },
+    );
+    vi.spyOn(URL, 'createObjectURL').mockImplementation(() => {
+      made += 1;
+      alive.add(`blob:${made}`);
+      return `blob:${made}`;
+    });
+    vi.spyOn(URL, 'revokeObjectURL').mockImplementation((url) => void alive.delete(url));
+    onTestFinished(() => {
+      vi.unstubAllGlobals();
+      vi.restoreAllMocks();
+    });
+    const pictures = new FramePictures();
+    const show = (timestamp: number) => pictures.show(new Frame('gate', timestamp, 0, new Uint8Array(4)));
+    const decodeLast = async () => {
+      await settled();
+      decoding.pop()?.();
+      await settled();
+    };
+    return { pictures, show, alive, decodeLast };
+  }
+
+  test('come in the order of their frames, also when the later one is decoded sooner', async () => {
+    const { show, alive, pictures, decodeLast } = setUp();
+    const order: string[] = [];
+    for (const timestamp of [1, 2]) {
+      void show(timestamp).then((shown) => {
+        if (shown.kind !== 'url') return;
+        order.push(shown.url);
+        pictures.rendered(shown.url);
+      });
+    }
+    await decodeLast();
+    await decodeLast();
+    expect(order).toEqual(['blob:1', 'blob:2']);
+    // What is on the page is there.
+    expect([...alive]).toEqual(['blob:2']);
+  });
+
+  test('of two that come at once the next is asked for, though only the second is ever on the page', async () => {
+    const { show, pictures, decodeLast } = setUp();
+    const done: number[] = [];
+    const urls: string[] = [];
+    for (const timestamp of [1, 2]) {
+      void show(timestamp).then(async (shown) => {
+        if (shown.kind !== 'url') return;
+        urls.push(shown.url);
+        await shown.rendered;
+        done.push(timestamp);
+      });
+    }
+    await decodeLast();
+    await decodeLast();
+    // The page has rendered once for both, what it was told last.
+    pictures.rendered(urls.at(-1) ?? '');
+    await settled();
+    expect(done.sort()).toEqual([1, 2]);
+  });
+
+  test('one that is not there any more takes no other away', async () => {
+    const { show, alive, pictures, decodeLast } = setUp();
+    const shown = show(1);
+    await decodeLast();
+    await shown;
+    pictures.rendered('blob:of long ago');
+    expect([...alive]).toEqual(['blob:1']);
+  });
 });
