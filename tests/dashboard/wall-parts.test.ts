@@ -151,8 +151,9 @@ test('automatic is full rate for up to four tiles, thumbnails above, and always 
 describe('the log of what was drawn', () => {
   test('knows the rate of the last seconds, the newest age and the 95th percentile', () => {
     const log = new DrawLog();
-    expect([log.fps(0), log.lastAgeMs, log.ageP95Ms, log.lastDrawnMs]).toEqual([0, undefined, undefined, undefined]);
-    for (let frame = 0; frame < 1_000; frame += 1) log.note(frame < 700 ? 9_999 : frame % 100, frame * 40);
+    expect([log.fps(0), log.lastAgeMs, log.ageP95Ms, log.lastReceivedMs]).toEqual([0, undefined, undefined, undefined]);
+    for (let frame = 0; frame < 1_000; frame += 1)
+      log.note(frame < 700 ? 9_999 : frame % 100, frame * 40, frame * 40 - 5);
     expect(log.drawn).toBe(1_000);
     expect(log.fps(999 * 40)).toBeCloseTo(25);
     // Of the last 300: each of 0 to 99 three times.
@@ -160,10 +161,17 @@ describe('the log of what was drawn', () => {
     expect(log.fps(999 * 40 + 10_000)).toBe(0);
   });
 
+  test('does not take a picture that is drawn once more for a new one', () => {
+    const log = new DrawLog();
+    log.note(5, 1_000, 995);
+    log.note(3_600_005, 3_601_000, 995);
+    expect(log.lastReceivedMs).toBe(995);
+  });
+
   test('does not take two frames close together for a high rate', () => {
     const log = new DrawLog();
-    log.note(5, 1_000);
-    log.note(5, 1_010);
+    log.note(5, 1_000, 1_000);
+    log.note(5, 1_010, 1_010);
     expect(log.fps(1_010)).toBeLessThan(5);
   });
 });
@@ -258,15 +266,15 @@ describe('words', () => {
     isConnected: true,
     nowMs: NOW_MS,
     watchingSinceMs: NOW_MS - 60_000,
-    lastDrawnMs: NOW_MS - 30,
+    lastReceivedMs: NOW_MS - 30,
     offlineSinceMs: undefined,
   } as const;
 
   test('say when a picture is not live, and why', () => {
     expect(pictureNotice(facts)).toBeUndefined();
-    expect(pictureNotice({ ...facts, lastDrawnMs: undefined })).toBe('Waiting for the first picture');
-    expect(pictureNotice({ ...facts, lastDrawnMs: NOW_MS - 12_000 })).toBe('No picture for 12 s');
-    expect(pictureNotice({ ...facts, isConnected: false, lastDrawnMs: NOW_MS - 12_000 })).toBe(
+    expect(pictureNotice({ ...facts, lastReceivedMs: undefined })).toBe('Waiting for the first picture');
+    expect(pictureNotice({ ...facts, lastReceivedMs: NOW_MS - 12_000 })).toBe('No picture for 12 s');
+    expect(pictureNotice({ ...facts, isConnected: false, lastReceivedMs: NOW_MS - 12_000 })).toBe(
       'No connection: 12 s old',
     );
     expect(pictureNotice({ ...facts, status: 'offline', offlineSinceMs: NOW_MS })).toMatch(
@@ -275,10 +283,10 @@ describe('words', () => {
   });
 
   test('do not call a picture old because nobody asked for a newer one', () => {
-    const lastDrawnMs = NOW_MS - 600_000;
-    expect(pictureNotice({ ...facts, lastDrawnMs, watchingSinceMs: undefined })).toBeUndefined();
-    expect(pictureNotice({ ...facts, lastDrawnMs, watchingSinceMs: NOW_MS - 1_000 })).toBeUndefined();
-    expect(pictureNotice({ ...facts, lastDrawnMs, watchingSinceMs: NOW_MS - 6_000 })).toBe('No picture for 10 min');
+    const lastReceivedMs = NOW_MS - 600_000;
+    expect(pictureNotice({ ...facts, lastReceivedMs, watchingSinceMs: undefined })).toBeUndefined();
+    expect(pictureNotice({ ...facts, lastReceivedMs, watchingSinceMs: NOW_MS - 1_000 })).toBeUndefined();
+    expect(pictureNotice({ ...facts, lastReceivedMs, watchingSinceMs: NOW_MS - 6_000 })).toBe('No picture for 10 min');
   });
 
   test('for who cannot see a tile do not change with each frame', () => {

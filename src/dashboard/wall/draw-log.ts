@@ -10,23 +10,25 @@ export class DrawLog {
   readonly #ages = new Float64Array(KEPT);
   readonly #times = new Float64Array(KEPT);
   #drawn = 0;
+  #lastReceivedMs: number | undefined;
 
   /** How many in all. */
   get drawn(): number {
     return this.#drawn;
   }
 
-  /** `ageMs`: from its capture until it was drawn. `nowMs`: of the clock that `fps` is asked with. */
-  note(ageMs: number, nowMs: number): void {
+  /** `ageMs`: from its capture until it was drawn. `nowMs`: of the clock that `fps` is asked with. `receivedAtMs`: when it came to this page. */
+  note(ageMs: number, nowMs: number, receivedAtMs: number): void {
     const at = this.#drawn % KEPT;
     this.#ages[at] = ageMs;
     this.#times[at] = nowMs;
     this.#drawn += 1;
+    this.#lastReceivedMs = receivedAtMs;
   }
 
-  /** When the last one was drawn. */
-  get lastDrawnMs(): number | undefined {
-    return this.#drawn === 0 ? undefined : this.#times[(this.#drawn - 1) % KEPT];
+  /** When the last one that was drawn had come: one that is drawn once more is no newer for it. */
+  get lastReceivedMs(): number | undefined {
+    return this.#lastReceivedMs;
   }
 
   /** Of the last one, when it was drawn. */

@@ -37,7 +37,7 @@ export class LivePicture {
       // A frame that is no picture: the next one may be.
       return;
     }
-    await this.#nextPaint(() => this.#draw(decoded, frame.timestamp));
+    await this.#nextPaint(() => this.#draw(decoded, frame));
     decoded.image.close();
   };
 
@@ -64,7 +64,7 @@ export class LivePicture {
     });
   }
 
-  #draw({ image, width, height, size }: Decoded, capturedAtMs: number): void {
+  #draw({ image, width, height, size }: Decoded, { timestamp, receivedAtMs }: Frame): void {
     const canvas = this.#canvas;
     if (canvas === null || this.#context === null) return;
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -72,6 +72,6 @@ export class LivePicture {
     if (known?.width !== size.width || known.height !== size.height) this.size.value = size;
     this.#context.drawImage(image, 0, 0);
     const nowMs = Date.now();
-    this.log.note(nowMs - capturedAtMs, nowMs);
+    this.log.note(nowMs - timestamp, nowMs, receivedAtMs);
   }
 }

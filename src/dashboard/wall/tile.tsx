@@ -52,7 +52,7 @@ export function Tile(props: TileProps) {
     isConnected,
     nowMs,
     watchingSinceMs,
-    lastDrawnMs: log.lastDrawnMs,
+    lastReceivedMs: log.lastReceivedMs,
     offlineSinceMs,
   });
   const boxes = watch.alerts.boxesOf(streamId).value;

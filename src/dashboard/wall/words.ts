@@ -48,23 +48,24 @@ export interface PictureFacts {
   nowMs: number;
   /** Since when pictures are asked for; undefined: they are not. */
   watchingSinceMs: number | undefined;
-  lastDrawnMs: number | undefined;
+  /** When the one that is shown came; undefined: none is. */
+  lastReceivedMs: number | undefined;
   offlineSinceMs: number | undefined;
 }
 
 /** What must be said about a picture that is not live; undefined: it is. */
 export function pictureNotice(facts: PictureFacts): string | undefined {
-  const { status, isConnected, nowMs, watchingSinceMs, lastDrawnMs, offlineSinceMs } = facts;
+  const { status, isConnected, nowMs, watchingSinceMs, lastReceivedMs, offlineSinceMs } = facts;
   if (!isConnected) {
-    return lastDrawnMs === undefined ? 'No connection' : `No connection: ${spanWords(nowMs - lastDrawnMs)} old`;
+    return lastReceivedMs === undefined ? 'No connection' : `No connection: ${spanWords(nowMs - lastReceivedMs)} old`;
   }
   if (status === 'offline') {
     return offlineSinceMs === undefined ? 'Offline' : `Offline since ${timeWords(offlineSinceMs, nowMs)}`;
   }
-  if (lastDrawnMs === undefined) return 'Waiting for the first picture';
+  if (lastReceivedMs === undefined) return 'Waiting for the first picture';
   if (watchingSinceMs === undefined) return undefined;
-  const silentMs = nowMs - Math.max(lastDrawnMs, watchingSinceMs);
-  return silentMs > STALE_AFTER_MS ? `No picture for ${spanWords(nowMs - lastDrawnMs)}` : undefined;
+  const silentMs = nowMs - Math.max(lastReceivedMs, watchingSinceMs);
+  return silentMs > STALE_AFTER_MS ? `No picture for ${spanWords(nowMs - lastReceivedMs)}` : undefined;
 }
 
 /** A tile, for who cannot see it. The rate is rounded: nothing should be read anew because of one frame more. */
