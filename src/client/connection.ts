@@ -24,6 +24,8 @@ export interface Purpose {
 const CONNECT_TIMEOUT_MS = 15_000;
 /** An `error` explains a close that follows it so soon, ms. */
 const EXPLAINS_MS = 5_000;
+/** No attempt that is hurried begins so soon after the last one did, ms: somebody may go from tab to tab, or press a button again and again. */
+const HURRY_EVERY_MS = 1_000;
 const CLOSED_HERE = 'Closed by the application';
 const AUTH_ANSWER = 'Authentication successful';
 
@@ -41,6 +43,9 @@ export class Connection {
   #line: Line | undefined;
   /** Calls off the next attempt, or the deadline of this one. */
   #stopTimer: () => void = () => undefined;
+  #attemptedMs = Number.NEGATIVE_INFINITY;
+  /** When the next attempt begins, while it waits for that. */
+  #dueMs = 0;
   #openedMs: number | undefined;
   /** The last `error`, and when it came. */
   #refusal: { error: RouterError; atMs: number } | undefined;
@@ -63,7 +68,7 @@ export class Connection {
     signal?.addEventListener('abort', abort, { once: true });
     this.#endListening.push(
       () => signal?.removeEventListener('abort', abort),
-      this.#world.whenOnline(() => this.#online()),
+      this.#world.whenBack(() => this.#back()),
     );
     // Not at once: a page may close it in the same turn, as React's strict mode does, and would have opened a socket for nothing.
     queueMicrotask(() => (signal?.aborted ? this.close() : this.#attempt()));
@@ -95,6 +100,15 @@ export class Connection {
     this.#wait(reason, undefined);
   }
 
+  /** Does not wait for the rest of a pause. A line that seems open has to show within seconds that it is. */
+  hurry(): void {
+    if (this.#state.name === 'open') this.#line?.probe();
+    if (this.#state.name !== 'waiting') return;
+    const nowMs = this.#world.nowMs();
+    const mayMs = Math.max(nowMs, this.#attemptedMs + HURRY_EVERY_MS);
+    this.#attemptIn(Math.min(mayMs, this.#dueMs) - nowMs);
+  }
+
   /** Ends it for good. `code`: of the WebSocket, if that was closed by the router. */
   close(reason = CLOSED_HERE, code?: number): void {
     if (this.#state.name === 'closed') return;
@@ -107,6 +121,7 @@ export class Connection {
   async #attempt(): Promise<void> {
     if (this.#state.name === 'closed') return;
     this.#attempts += 1;
+    this.#attemptedMs = this.#world.nowMs();
     this.#comeBackMs = undefined;
     this.#openedMs = undefined;
     this.#refusal = undefined;
@@ -172,19 +187,22 @@ export class Connection {
 
   #wait(reason: string, code: number | undefined): void {
     if (this.#state.name === 'closed') return;
-    this.#stopTimer();
     const nowMs = this.#world.nowMs();
     const pauseMs = this.#backoff.next(this.#openedMs === undefined ? 0 : nowMs - this.#openedMs);
     const retryInMs = Math.round(this.#comeBackMs === undefined ? pauseMs : Math.max(0, this.#comeBackMs - nowMs));
-    this.#stopTimer = this.#world.after(retryInMs, () => void this.#attempt());
+    this.#attemptIn(retryInMs);
     this.#enter({ name: 'waiting', retryInMs, reason, ...(code === undefined ? {} : { code }) });
   }
 
-  /** The network is back: no need to wait for the rest of the pause, unless the router named it. */
-  #online(): void {
-    if (this.#state.name !== 'waiting' || this.#comeBackMs !== undefined) return;
+  #attemptIn(ms: number): void {
     this.#stopTimer();
-    void this.#attempt();
+    this.#dueMs = this.#world.nowMs() + ms;
+    this.#stopTimer = this.#world.after(ms, () => void this.#attempt());
+  }
+
+  /** The network is back, or the page is looked at again. A pause that the router named is kept. */
+  #back(): void {
+    if (this.#comeBackMs === undefined) this.hurry();
   }
 
   #dropLine(): void {

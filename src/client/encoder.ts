@@ -140,6 +140,11 @@ export class Encoder {
     return true;
   }
 
+  /** For a button: while it waits to come back it tries at once, also where the router has asked for a pause, but not more often than once a second. */
+  retryNow(): void {
+    this.#connection.hurry();
+  }
+
   /** Ends it for good; what waits is lost. The router keeps the stream for its time of grace. */
   close(): void {
     this.#connection.close();

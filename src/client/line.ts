@@ -16,6 +16,12 @@ interface Question {
   answered: (rttMs: number) => void;
 }
 
+/** In a probe time is looked at so often, ms; and no two probes follow each other sooner. */
+const PROBE_TICK_MS = 1_000;
+/** Without an answer for so many ticks, and for two of the last round trips, a line is dead. As in `Watchdog` ticks are counted, since a page may be put to rest at once again. */
+const PROBE_TICKS = 3;
+const MAX_PROBE_TICKS = 10;
+
 /** As browsers say that a connection was lost. */
 const LOST = 1006;
 
@@ -28,6 +34,10 @@ export class Line {
   /** `heartbeat`s on their way. The router is not asked to send any by itself, so each one that comes is the answer to the oldest. */
   readonly #questions: Question[] = [];
   #stopWatch: () => void;
+  #stopProbe: () => void = () => undefined;
+  #isProbing = false;
+  #probedMs = Number.NEGATIVE_INFINITY;
+  #lastRttMs = 0;
   #isOver = false;
 
   constructor(socket: WebSocketLike, world: World, events: LineEvents) {
@@ -68,6 +78,21 @@ export class Line {
     this.send({ type: 'heartbeat' });
   }
 
+  /** There is reason to doubt that it lives: it has to answer within seconds, where the watchdog would wait for half a minute. */
+  probe(): void {
+    const nowMs = this.#world.nowMs();
+    if (!this.isOpen || this.#isProbing || nowMs - this.#probedMs < PROBE_TICK_MS) return;
+    this.#isProbing = true;
+    this.#probedMs = nowMs;
+    // On a slow way an answer comes behind what was sent before it.
+    const ticks = PROBE_TICKS + Math.ceil((2 * this.#lastRttMs) / PROBE_TICK_MS);
+    this.#loseAfter(Math.min(ticks, MAX_PROBE_TICKS));
+    this.ask(() => {
+      this.#isProbing = false;
+      this.#stopProbe();
+    });
+  }
+
   /** Ends it from here; nothing is heard of it any more. */
   drop(): void {
     if (this.#isOver) return;
@@ -81,20 +106,31 @@ export class Line {
     const message = decodeMessage(data);
     if (message?.type === 'heartbeat') {
       const question = this.#questions.shift();
-      question?.answered(this.#world.nowMs() - question.askedMs);
+      if (question === undefined) return;
+      this.#lastRttMs = this.#world.nowMs() - question.askedMs;
+      question.answered(this.#lastRttMs);
     } else if (message !== undefined) this.#events.message(message);
   }
 
   #watch(): void {
     this.#stopWatch = this.#world.after(WATCH_EVERY_MS, () => {
       if (this.#watchdog.tick(this.#questions.length > 0)) {
-        this.drop();
-        this.#events.closed(LOST, '');
+        this.#lose();
         return;
       }
       if (this.#questions.length === 0) this.ask(() => undefined);
       this.#watch();
     });
+  }
+
+  #loseAfter(ticks: number): void {
+    this.#stopProbe = this.#world.after(PROBE_TICK_MS, () => (ticks > 1 ? this.#loseAfter(ticks - 1) : this.#lose()));
+  }
+
+  /** Nobody has closed it, but it is dead. */
+  #lose(): void {
+    this.drop();
+    this.#events.closed(LOST, '');
   }
 
   #closed(code: number, reason: string): void {
@@ -106,6 +142,7 @@ export class Line {
   #end(): void {
     this.#isOver = true;
     this.#stopWatch();
+    this.#stopProbe();
     this.#questions.length = 0;
   }
 }

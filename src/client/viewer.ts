@@ -110,6 +110,11 @@ export class Viewer {
     return () => this.#end(streamId, consumer);
   }
 
+  /** For a button: while it waits to come back it tries at once, also where the router has asked for a pause, but not more often than once a second. */
+  retryNow(): void {
+    this.#connection.hurry();
+  }
+
   /** Ends it for good, and all subscriptions with it. */
   close(): void {
     this.#connection.close();

@@ -8,9 +8,12 @@ export interface World {
   random(): number;
   /** Calls `action` once, later. Answers what calls it off. */
   after(delayMs: number, action: () => void): () => void;
-  /** Calls `listener` each time the machine has a network again. Answers what ends that. */
-  whenOnline(listener: () => void): () => void;
+  /** Calls `listener` each time the machine may have come to another network, or to life: it has one again, or the page is looked at again. Answers what ends that. */
+  whenBack(listener: () => void): () => void;
 }
+
+/** `pageshow`: it was left, and `back` has brought it up again as it was. */
+const BACK_EVENTS = ['online', 'pageshow'] as const;
 
 /** That of the page or the process. */
 export const REAL_WORLD: World = {
@@ -21,10 +24,18 @@ export const REAL_WORLD: World = {
     const timer = setTimeout(action, delayMs);
     return () => clearTimeout(timer);
   },
-  whenOnline(listener) {
-    // Node tells nobody.
+  whenBack(listener) {
+    // Node tells nobody, and a worker knows of no page.
     if (typeof globalThis.addEventListener !== 'function') return () => undefined;
-    globalThis.addEventListener('online', listener);
-    return () => globalThis.removeEventListener('online', listener);
+    const page = typeof document === 'undefined' ? undefined : document;
+    const shown = () => {
+      if (!page?.hidden) listener();
+    };
+    page?.addEventListener('visibilitychange', shown);
+    for (const name of BACK_EVENTS) globalThis.addEventListener(name, listener);
+    return () => {
+      page?.removeEventListener('visibilitychange', shown);
+      for (const name of BACK_EVENTS) globalThis.removeEventListener(name, listener);
+    };
   },
 };

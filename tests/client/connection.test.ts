@@ -4,6 +4,7 @@ import { Connection } from '../../src/client/connection.ts';
 import type { ConnectionOptions, ConnectionState } from '../../src/client/index.ts';
 import type { Line } from '../../src/client/line.ts';
 import { findWebSocket } from '../../src/client/websocket.ts';
+import { REAL_WORLD } from '../../src/client/world.ts';
 import { FakeSocket, FakeWorld, settled } from './fakes.ts';
 
 let world: FakeWorld;
@@ -88,26 +89,120 @@ test('a router that goes away is believed when it says when to come back, even i
   await world.pass(1_500);
   FakeSocket.last.end(1012);
   expect(connection.state).toEqual({ name: 'waiting', retryInMs: 2_500, reason: 'The router restarts', code: 1012 });
-  world.goOnline();
+  world.comeBack();
   await world.pass(2_499);
   expect(FakeSocket.all).toHaveLength(1);
   await world.pass(1);
   expect(FakeSocket.all).toHaveLength(2);
 });
 
-test('as soon as the machine has a network again it tries again', async () => {
-  const connection = await connect();
+test('as soon as the page is looked at again or has a network again it tries again, but not more than once a second', async () => {
+  const connection = await connect({ backoff: { baseMs: 20_000, maxMs: 20_000 } });
   letIn(connection);
+  await world.pass(2_000);
   FakeSocket.last.end(1006);
   expect(connection.state.name).toBe('waiting');
-  world.goOnline();
-  await settled();
+  world.comeBack();
+  await world.pass(0);
   expect(FakeSocket.all).toHaveLength(2);
+  // There is no network yet. What is known of it a moment later is not forgotten.
+  FakeSocket.last.end(1006);
+  for (const _time of [1, 2, 3]) world.comeBack();
+  await world.pass(999);
+  expect(FakeSocket.all).toHaveLength(2);
+  await world.pass(1);
+  expect(FakeSocket.all).toHaveLength(3);
   // And does not disturb one that is there.
   letIn(connection);
-  world.goOnline();
+  world.comeBack();
   await world.pass(60_000);
+  expect(FakeSocket.all).toHaveLength(3);
+});
+
+test('somebody who wants it now need not wait for a router that goes away either', async () => {
+  const connection = await connect();
+  letIn(connection);
+  FakeSocket.last.say({ type: 'going-away', reconnectAfterMs: 60_000 });
+  await world.pass(5_000);
+  FakeSocket.last.end(1012);
+  connection.hurry();
+  await world.pass(0);
   expect(FakeSocket.all).toHaveLength(2);
+});
+
+describe('a page that is looked at again', () => {
+  test('notices within seconds that its connection is dead, and not after half a minute', async () => {
+    const connection = await connect();
+    letIn(connection);
+    await world.pass(5_000);
+    FakeSocket.last.isDead = true;
+    world.comeBack();
+    await world.pass(2_999);
+    expect(connection.state.name).toBe('open');
+    await world.pass(1);
+    expect(connection.state).toMatchObject({ name: 'waiting', reason: 'The connection was lost', code: 1006 });
+    await world.pass(500);
+    letIn(connection);
+    expect([FakeSocket.all.length, connection.state.name]).toEqual([2, 'open']);
+  });
+
+  test('asks once a second at most, and leaves alone what answers, however late for a slow line', async () => {
+    const connection = await connect();
+    letIn(connection);
+    await world.pass(5_000);
+    for (const _time of [1, 2, 3]) world.comeBack();
+    expect(FakeSocket.last.questions).toBe(1);
+    // The watchdog has asked, too, and learns that answers take four seconds here.
+    FakeSocket.last.isDead = true;
+    await world.pass(9_000);
+    FakeSocket.last.say({ type: 'heartbeat' });
+    world.comeBack();
+    await world.pass(9_000);
+    FakeSocket.last.say({ type: 'heartbeat' });
+    FakeSocket.last.isDead = false;
+    await world.pass(60_000);
+    expect([FakeSocket.all.length, connection.state.name]).toEqual([1, 'open']);
+  });
+
+  test('leaves nothing behind when it is closed meanwhile', async () => {
+    const connection = await connect();
+    letIn(connection);
+    FakeSocket.last.isDead = true;
+    world.comeBack();
+    connection.close();
+    expect([world.timers, world.backListeners]).toEqual([0, 0]);
+  });
+});
+
+test('a page hears of the network and of being looked at again, a worker of the network alone, and Node of nothing', () => {
+  const [windowEvents, page] = [new EventTarget(), Object.assign(new EventTarget(), { hidden: true })];
+  let calls = 0;
+  REAL_WORLD.whenBack(() => expect.fail('nobody calls'))();
+  vi.stubGlobal('addEventListener', windowEvents.addEventListener.bind(windowEvents));
+  vi.stubGlobal('removeEventListener', windowEvents.removeEventListener.bind(windowEvents));
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const endWorker = REAL_WORLD.whenBack(() => {
+    calls += 1;
+  });
+  windowEvents.dispatchEvent(new Event('online'));
+  endWorker();
+  expect(calls).toBe(1);
+  vi.stubGlobal('document', page);
+  const end = REAL_WORLD.whenBack(() => {
+    calls += 1;
+  });
+  page.dispatchEvent(new Event('visibilitychange'));
+  expect(calls).toBe(1);
+  page.hidden = false;
+  const all = () => {
+    page.dispatchEvent(new Event('visibilitychange'));
+    for (const name of ['online', 'pageshow']) windowEvents.dispatchEvent(new Event(name));
+  };
+  all();
+  expect(calls).toBe(4);
+  end();
+  all();
+  expect(calls).toBe(4);
 });
 
 describe('a session that is refused', () => {
@@ -202,7 +297,7 @@ test('once closed it is closed, in whatever state it was, and leaves nothing beh
     expect(connection.state).toEqual({ name: 'closed', reason: 'Closed by the application' });
     const sockets = FakeSocket.all.length;
     await world.pass(600_000);
-    expect([FakeSocket.all.length, world.timers, world.onlineListeners]).toEqual([sockets, 0, 0]);
+    expect([FakeSocket.all.length, world.timers, world.backListeners]).toEqual([sockets, 0, 0]);
   }
   // Before it has begun: no socket at all.
   FakeSocket.all = [];

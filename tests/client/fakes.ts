@@ -7,14 +7,14 @@ export class FakeWorld implements World {
   chance = 0.5;
   #nowMs = 0;
   #timers: { dueMs: number; action: () => void }[] = [];
-  readonly #onlineListeners = new Set<() => void>();
+  readonly #backListeners = new Set<() => void>();
 
   get timers(): number {
     return this.#timers.length;
   }
 
-  get onlineListeners(): number {
-    return this.#onlineListeners.size;
+  get backListeners(): number {
+    return this.#backListeners.size;
   }
 
   nowMs = () => this.#nowMs;
@@ -29,13 +29,13 @@ export class FakeWorld implements World {
     };
   }
 
-  whenOnline(listener: () => void): () => void {
-    this.#onlineListeners.add(listener);
-    return () => void this.#onlineListeners.delete(listener);
+  whenBack(listener: () => void): () => void {
+    this.#backListeners.add(listener);
+    return () => void this.#backListeners.delete(listener);
   }
 
-  goOnline(): void {
-    for (const listener of [...this.#onlineListeners]) listener();
+  comeBack(): void {
+    for (const listener of [...this.#backListeners]) listener();
   }
 
   /** Lets time pass, and what is due happen, in order, with all that follows from it. */
@@ -59,7 +59,7 @@ export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A WebSocket whose other end is the test. Heartbeats are answered. */
+/** A WebSocket whose other end is the test. Heartbeats are answered, unless it is silently dead. */
 export class FakeSocket implements WebSocketLike {
   static all: FakeSocket[] = [];
   binaryType = 'blob';
@@ -72,6 +72,9 @@ export class FakeSocket implements WebSocketLike {
   readonly url: string;
   readonly sent: ReturnType<typeof decodeMessage>[] = [];
   closedWith: number | undefined;
+  isDead = false;
+  /** Heartbeats that were sent. */
+  questions = 0;
 
   constructor(url: string) {
     this.url = url;
@@ -86,8 +89,12 @@ export class FakeSocket implements WebSocketLike {
 
   send(data: Uint8Array<ArrayBuffer>): void {
     const message = decodeMessage(data.slice().buffer);
-    if (message?.type === 'heartbeat') this.say({ type: 'heartbeat' });
-    else this.sent.push(message);
+    if (message?.type !== 'heartbeat') {
+      this.sent.push(message);
+      return;
+    }
+    this.questions += 1;
+    if (!this.isDead) this.say({ type: 'heartbeat' });
   }
 
   close(code?: number): void {

@@ -61,9 +61,9 @@ export class CountingWorld implements World {
     };
   }
 
-  whenOnline(listener: () => void): () => void {
+  whenBack(listener: () => void): () => void {
     this.listeners += 1;
-    const end = REAL_WORLD.whenOnline(listener);
+    const end = REAL_WORLD.whenBack(listener);
     return () => {
       this.listeners -= 1;
       end();
@@ -100,7 +100,7 @@ export class HurriedWorld implements World {
   readonly nowMs = REAL_WORLD.nowMs;
   readonly epochMs = REAL_WORLD.epochMs;
   readonly random = REAL_WORLD.random;
-  readonly whenOnline = REAL_WORLD.whenOnline;
+  readonly whenBack = REAL_WORLD.whenBack;
 
   after(delayMs: number, action: () => void): () => void {
     if (delayMs < 5_000) return REAL_WORLD.after(delayMs, action);
