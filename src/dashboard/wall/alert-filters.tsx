@@ -1,4 +1,5 @@
-import { type AlertFilter, activeParts, NO_FILTER, SEVERITIES, SPANS, type Span } from './alert-filter.ts';
+import { type AlertFilter, activeParts, NO_FILTER, SPANS, type Span } from './alert-filter.ts';
+import { SEVERITIES } from './severity.ts';
 
 export interface AlertFiltersProps {
   filter: AlertFilter;

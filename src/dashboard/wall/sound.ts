@@ -1,6 +1,7 @@
 import { type Signal, signal } from '@preact/signals';
 import type { Severity } from '../../client/index.ts';
 import { preference } from './preference.ts';
+import { isWorse } from './severity.ts';
 
 /** Whether alerts make a sound on this device. */
 export const sound = preference('sound', ['off', 'on'], 'off');
@@ -17,11 +18,11 @@ const TONES: Readonly<Record<Severity, readonly [number, number]>> = {
 const TONE_S = 0.14;
 const PAUSE_S = 0.08;
 const LOUDNESS = 0.2;
-/** Many at a time are one sound. */
+/** Many at a time are one sound, unless one of them is worse than what was heard. */
 const QUIET_MS = 1_000;
 
 let context: AudioContext | undefined;
-let beepedAtMs = Number.NEGATIVE_INFINITY;
+let beeped: { severity: Severity; atMs: number } = { severity: 'low', atMs: Number.NEGATIVE_INFINITY };
 
 /** To be called by a click, which browsers ask for. */
 export function turnSound(to: 'on' | 'off'): void {
@@ -35,10 +36,10 @@ export function turnSound(to: 'on' | 'off'): void {
 /** When it is switched on. */
 export function beep(severity: Severity): void {
   const nowMs = performance.now();
-  if (sound.value === 'off' || nowMs - beepedAtMs < QUIET_MS) return;
+  const isQuiet = nowMs - beeped.atMs < QUIET_MS && !isWorse(severity, beeped.severity);
   const audio = context;
-  if (audio === undefined) return;
-  beepedAtMs = nowMs;
+  if (sound.value === 'off' || isQuiet || audio === undefined) return;
+  beeped = { severity, atMs: nowMs };
   const [hertz, times] = TONES[severity];
   for (let time = 0; time < times; time += 1) {
     const startS = audio.currentTime + time * (TONE_S + PAUSE_S);

@@ -1,4 +1,5 @@
 import type { Alert, Severity } from '../../client/index.ts';
+import { isWorse } from './severity.ts';
 
 interface Toast {
   alert: Alert;
@@ -16,14 +17,13 @@ export interface ToastQueue {
 export const NO_TOASTS: ToastQueue = { toasts: [], more: 0 };
 
 const DURATIONS_MS: Readonly<Record<Severity, number>> = { low: 6_000, medium: 8_000, high: 15_000, critical: 30_000 };
-const RANKS: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 };
 
 /** `room`: for so many. Where there is none the least severe goes, of several the oldest. */
 export function withToast({ toasts, more }: ToastQueue, alert: Alert, nowMs: number, room: number): ToastQueue {
   const all = [{ alert, endsAtMs: nowMs + DURATIONS_MS[alert.severity] }, ...toasts];
   if (all.length <= room) return { toasts: all, more };
-  const leastRank = Math.min(...all.map(({ alert: { severity } }) => RANKS[severity]));
-  const leaving = all.findLastIndex(({ alert: { severity } }) => RANKS[severity] === leastRank);
+  const severities = all.map(({ alert: { severity } }) => severity);
+  const leaving = severities.findLastIndex((severity) => !severities.some((other) => isWorse(severity, other)));
   return { toasts: all.toSpliced(leaving, 1), more: more + 1 };
 }
 
