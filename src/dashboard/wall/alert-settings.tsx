@@ -31,6 +31,9 @@ export function AlertSettings() {
       >
         Mute
       </button>
+      {noticePermission.value === 'failed' && (
+        <p role="status">This browser lets pages show no notifications, though it has allowed this one to.</p>
+      )}
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { type AlertLog, EMPTY_LOG, type LoggedAlert, withAlerts } from './alert-
 import type { SeenBox } from './box-overlay.tsx';
 import { boxesOf } from './boxes.ts';
 import { clock } from './clock.ts';
-import { notifyDesktop } from './desktop-notice.ts';
+import { dropNotices, notifyDesktop } from './desktop-notice.ts';
 import { isPageShown, isWide } from './on-screen.ts';
 import { preference } from './preference.ts';
 import { beep } from './sound.ts';
@@ -76,7 +76,7 @@ export class Alerts {
     if (isMuted.value === 'yes') return;
     this.toasts.value = withToast(this.toasts.value, alert, Date.now(), isWide.value ? 4 : 2);
     beep(alert.severity);
-    if (!isPageShown.value) notifyDesktop(alert, this.#nameOf(alert.streamId), () => open(alert.streamId));
+    if (!isPageShown.value) notifyDesktop(alert, { nameOf: this.#nameOf, onClick: open });
   }
 
   noteGap(): void {
@@ -108,6 +108,7 @@ export class Alerts {
 
   close(): void {
     this.#abort.abort();
+    dropNotices();
     for (const end of this.#endings) end();
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
