@@ -22,13 +22,13 @@ describe.skipIf(!hasChromium())('the tiles of the wall, in Chromium', () => {
     const router = await startRouter();
     const { token } = await router.signUp();
     const numbers = Array.from({ length: cameras }, (_, number) => number + 1);
-    await Promise.all(
+    const playing = await Promise.all(
       numbers.map((number) => playWalk(router, token, { streamId: `s${number}`, deviceName: `Camera ${number}`, fps })),
     );
     const page = await openWall(browser, `${router.httpUrl}/?token=${token}`, options);
     for (const number of numbers)
       await tileOf(page, `s${number}`).getByText(`Camera ${number}`, { exact: true }).waitFor();
-    return { router, token, page };
+    return { router, token, page, playing };
   }
 
   test('six are thumbnails of a few frames a second; the one that is opened has its full rate, the others fewer still', async () => {
@@ -123,6 +123,29 @@ describe.skipIf(!hasChromium())('the tiles of the wall, in Chromium', () => {
     const [first, second] = await Promise.all(['s1', 's2'].map((id) => tileOf(page, id).boundingBox()));
     expect(first?.x).toBe(second?.x);
     expect(first?.width).toBeGreaterThan(340);
+  test('full screen goes on from stream to stream, shows alerts over them, and is left with the stream', async () => {
+    const { page, playing } = await wallOf(3, { fps: 10 });
+    const isFull = () => page.evaluate('document.fullscreenElement !== null');
+    const inTheMiddle = () =>
+      page.evaluate('document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("li")?.dataset.stream');
+    await tileOf(page, 's1').locator('.cover').click();
+    await page.getByRole('button', { name: 'Full screen' }).click();
+    await soon(isFull).toBe(true);
+    await soon(inTheMiddle).toBe('s1');
+    await page.getByRole('button', { name: 'Next stream' }).click();
+    await soon(inTheMiddle).toBe('s2');
+    await moves(tileOf(page, 's2').locator('canvas'));
+    expect(await tileOf(page, 's2').boundingBox()).toEqual(await page.locator('html').boundingBox());
+    expect(await Promise.all(['s1', 's3'].map((id) => tileOf(page, id).isVisible()))).toEqual([false, false]);
+    playing[2]?.alert('high', 'Somebody at the third');
+    await page.locator('.toast .message', { hasText: 'Somebody at the third' }).click();
+    await soon(inTheMiddle).toBe('s3');
+    expect(await isFull()).toBe(true);
+    await page.getByRole('button', { name: 'Close Camera 3' }).click();
+    await soon(isFull).toBe(false);
+    await soon(() => tileOf(page, 's1').isVisible()).toBe(true);
+  });
+
     await expectNoSidewaysScroll(page);
     await tileOf(page, 's1').locator('.cover').click();
     await page.locator('[data-stream=s1][data-open=true]').waitFor();

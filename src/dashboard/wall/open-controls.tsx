@@ -1,6 +1,7 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { close } from './address.ts';
+import { toggleFullscreen } from './fullscreen.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 export interface OpenControlsProps {
@@ -25,9 +26,7 @@ export function OpenControls({ name, tile, hasNeighbours, onStep }: OpenControls
           <Control label="Next stream" icon="next" onClick={() => onStep(1)} />
         </>
       )}
-      {document.fullscreenEnabled && (
-        <Control label="Full screen" icon="fullscreen" onClick={() => toggleFullscreen(tile.current)} />
-      )}
+      {document.fullscreenEnabled && <Control label="Full screen" icon="fullscreen" onClick={toggleFullscreen} />}
       <button ref={closeButton} type="button" onClick={close} aria-label={`Close ${name}`} title="Close (Escape)">
         <Icon name="close" />
       </button>
@@ -41,10 +40,4 @@ function Control({ label, icon, onClick }: { label: string; icon: IconName; onCl
       <Icon name={icon} />
     </button>
   );
-}
-
-function toggleFullscreen(element: HTMLElement | null): void {
-  // Browsers refuse it now and then; the stream is as large as it can be then.
-  const done = document.fullscreenElement === null ? element?.requestFullscreen() : document.exitFullscreen();
-  done?.catch(() => undefined);
 }

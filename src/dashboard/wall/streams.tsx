@@ -2,6 +2,7 @@ import { useComputed } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { close, open, openStream } from './address.ts';
 import { EmptyWall } from './empty-wall.tsx';
+import { leaveFullscreen } from './fullscreen.ts';
 import { arrowTarget, isTyping } from './keys.ts';
 import { preference } from './preference.ts';
 import { RATE_CHOICES, type RateChoice } from './rate.ts';
@@ -31,6 +32,11 @@ export function Streams({ watch }: { watch: Watch }) {
 
   // Keys may come faster than what they do is rendered: each asks anew what is open.
   useEffect(() => {
+  // Full screen is of the open stream.
+  useEffect(() => {
+    if (openId === undefined) void leaveFullscreen();
+  }, [openId]);
+
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || isTyping(event.target)) return;
       const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : undefined;
