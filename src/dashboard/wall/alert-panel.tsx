@@ -1,3 +1,4 @@
+import type { RefObject } from 'preact';
 import { useState } from 'preact/hooks';
 import { type AlertFilter, activeParts, fits, NO_FILTER } from './alert-filter.ts';
 import { AlertFilters } from './alert-filters.tsx';
@@ -8,7 +9,13 @@ import type { Watch } from './watch.ts';
 import { countWords } from './words.ts';
 
 /** All alerts that are held here, the newest first, and what they are filtered by. */
-export function AlertPanel({ watch, onShow }: { watch: Watch; onShow: (streamId: string) => void }) {
+export interface AlertPanelProps {
+  watch: Watch;
+  panel: RefObject<HTMLElement | null>;
+  onShow: (streamId: string) => void;
+}
+
+export function AlertPanel({ watch, panel, onShow }: AlertPanelProps) {
   const [filter, setFilter] = useState<AlertFilter>(NO_FILTER);
   const { alerts, streams } = watch;
   const { alerts: all, isCut } = alerts.log.value;
@@ -18,7 +25,7 @@ export function AlertPanel({ watch, onShow }: { watch: Watch; onShow: (streamId:
   const shown = all.filter((alert) => fits(alert, filter, nameOf, nowMs));
   const history = alerts.history.value;
   return (
-    <section class="alerts" aria-label="Alerts">
+    <section ref={panel} class="alerts" aria-label="Alerts" tabIndex={-1}>
       <div class="toolbar">
         <h2>Alerts</h2>
         <AlertSettings />

@@ -39,7 +39,7 @@ export class Alerts {
   /** During a cut there may have been others. */
   readonly hasGap: Signal<boolean> = signal(false);
   readonly toasts: Signal<ToastQueue> = signal(NO_TOASTS);
-  /** Somebody points at one: none goes meanwhile. */
+  /** Somebody points at one, or is there with the keyboard: none goes meanwhile. */
   readonly areToastsHeld: Signal<boolean> = signal(false);
   readonly unread: Signal<number> = signal(0);
   /** The user can see the list. */

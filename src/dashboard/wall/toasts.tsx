@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Alert } from '../../client/index.ts';
 import type { Alerts } from './alerts.ts';
 import { Icon } from './icon.tsx';
@@ -15,25 +16,31 @@ export function Toasts({ alerts, nameOf, onShow, onShowAll }: ToastsProps) {
   const { toasts, more } = alerts.toasts.value;
   // There they would only cover the list that has them, too.
   const isQuiet = alerts.isListShown.value && !isWide.value;
-  const hold = () => {
-    alerts.areToastsHeld.value = true;
+  const section = useRef<HTMLElement>(null);
+  const isPointedAt = useRef(false);
+  // Looked up rather than counted: no event says that the button that had the focus was taken away.
+  const look = () => {
+    alerts.areToastsHeld.value = isPointedAt.current || section.current?.matches(':focus-within') === true;
   };
-  const release = () => {
-    alerts.areToastsHeld.value = false;
+  useLayoutEffect(look);
+  const point = (isHere: boolean) => {
+    isPointedAt.current = isHere;
+    look();
   };
   const show = ({ id, streamId }: Alert) => {
     alerts.dismiss(id);
-    release();
+    isPointedAt.current = false;
     onShow(streamId);
   };
   return (
     <section
+      ref={section}
       class={isQuiet ? 'toasts unseen' : 'toasts'}
       aria-label="New alerts"
-      onPointerEnter={hold}
-      onPointerLeave={release}
-      onFocusIn={hold}
-      onFocusOut={release}
+      onPointerEnter={() => point(true)}
+      onPointerLeave={() => point(false)}
+      onFocusIn={look}
+      onFocusOut={look}
     >
       {toasts.map(({ alert }) => (
         <div

@@ -1,10 +1,11 @@
 import { useSignalEffect } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Bar } from '../common/bar.tsx';
 import { connectionWords } from '../common/connection-words.ts';
 import { signOut } from '../common/session.ts';
 import { open, openStream } from './address.ts';
 import { AlertPanel } from './alert-panel.tsx';
+import { leaveFullscreen } from './fullscreen.ts';
 import { isPageShown, isWide } from './on-screen.ts';
 import { Streams } from './streams.tsx';
 import { Toasts } from './toasts.tsx';
@@ -35,6 +36,17 @@ export function WallPage({ watch, onReconnect }: WallPageProps) {
   });
   const show = (streamId: string) => {
     setTab('streams');
+  const panel = useRef<HTMLElement>(null);
+  const [listCalls, setListCalls] = useState(0);
+  const showAll = async () => {
+    await leaveFullscreen();
+    setTab('alerts');
+    setListCalls((before) => before + 1);
+  };
+  // Where it stands beside the wall already, somebody is led there all the same.
+  useEffect(() => {
+    if (listCalls > 0) panel.current?.focus();
+  }, [listCalls]);
     open(streamId);
   };
   const state = connection.value;
@@ -55,7 +67,7 @@ export function WallPage({ watch, onReconnect }: WallPageProps) {
       )}
       <main class="wall" data-tab={tab}>
         <Streams watch={watch} />
-        <AlertPanel watch={watch} onShow={show} />
+        <AlertPanel watch={watch} panel={panel} onShow={show} />
       </main>
       <nav class="tabs" aria-label="Parts of this page">
         <button type="button" aria-current={tab === 'streams' ? 'true' : undefined} onClick={() => setTab('streams')}>
@@ -66,7 +78,7 @@ export function WallPage({ watch, onReconnect }: WallPageProps) {
           <UnreadCount watch={watch} />
         </button>
       </nav>
-      <Toasts alerts={alerts} nameOf={watch.nameOf} onShow={show} onShowAll={() => setTab('alerts')} />
+      <Toasts alerts={alerts} nameOf={watch.nameOf} onShow={show} onShowAll={() => void showAll()} />
     </>
   );
 }
