@@ -88,7 +88,7 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
     expect(await page.getByRole('button', { name: 'Mute' }).getAttribute('aria-pressed')).toBe('true');
   });
 
-  test('the list is filtered by severity, stream and text', async () => {
+  test('the list is filtered by severity, stream, text and time', async () => {
     const { gate, yard, page } = await world();
     const messages = page.locator('#alerts .message');
     gate.alert('high', 'Person');
@@ -107,6 +107,15 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
     await page.getByRole('button', { name: 'Show all' }).click();
     await page.getByLabel('Text').fill('gate');
     await soon(async () => (await messages.allTextContents()).toSorted()).toEqual(['Cat', 'Person']);
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await page.getByLabel('Time').selectOption('the last 15 minutes');
+    await soon(() => messages.count()).toBe(3);
+    // Time goes on, and nothing else happens.
+    await page.evaluate(() => {
+      const now = Date.now.bind(Date);
+      Date.now = () => now() + 16 * 60_000;
+    });
+    await soon(() => messages.count()).toBe(0);
   });
 
   test('older ones are fetched page by page, and none of them twice', async () => {
@@ -224,6 +233,12 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
     expect(await tones()).toBe(0);
     await page.getByRole('button', { name: 'Sound' }).click();
     expect(await tones()).toBe(1);
+    // A critical one is not silent behind a harmless one; that one's sound is one tone, and its own are three.
+    gate.alert('low', 'Leaf');
+    gate.alert('critical', 'Fire');
+    await page.locator('#alerts .message', { hasText: 'Fire' }).waitFor();
+    expect(await tones()).toBeGreaterThanOrEqual(4);
+    const before = await tones();
     const message = `Loud ${randomUUID()}`;
     // One sound a second, however many alerts there are.
     await soon(async () => {
@@ -239,12 +254,6 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
     await page.evaluate(() => {
       const Real = Notification;
       class Recorded extends Real {
-    // A critical one is not silent behind a harmless one; that one's sound is one tone, and its own are three.
-    gate.alert('low', 'Leaf');
-    gate.alert('critical', 'Fire');
-    await page.locator('#alerts .message', { hasText: 'Fire' }).waitFor();
-    expect(await tones()).toBeGreaterThanOrEqual(4);
-    const before = await tones();
         constructor(title: string, options?: NotificationOptions) {
           super(title, options);
           document.documentElement.dataset['notice'] = `${title} / ${options?.body}`;
@@ -262,5 +271,20 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
     await soon(() => page.getAttribute('html', 'data-notice')).toBe('HIGH: Person / Gate');
     await page.evaluate("document.dispatchEvent(new Event('click-notice'))");
     await page.locator('[data-stream=gate][data-open=true]').waitFor({ state: 'attached' });
+
+    // As on phones: it is allowed, and does not work.
+    await page.addInitScript(() => {
+      const Broken = class {
+        static permission = 'default';
+        static requestPermission = async () => 'granted';
+        constructor() {
+          throw new TypeError('Illegal constructor. Use ServiceWorkerRegistration.showNotification() instead.');
+        }
+      };
+      Object.assign(window, { Notification: Broken });
+    });
+    await page.reload();
+    await page.getByRole('button', { name: 'Notify me' }).click();
+    await page.getByText('This browser lets pages show no notifications').waitFor();
   });
 });

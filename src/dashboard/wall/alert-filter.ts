@@ -1,8 +1,6 @@
 import type { Severity } from '../../client/index.ts';
-import type { LoggedAlert } from './alert-log.ts';
-
-/** The worst first, as people look for them. */
-export const SEVERITIES: readonly Severity[] = ['critical', 'high', 'medium', 'low'];
+import { type LoggedAlert, raisedAtMs } from './alert-log.ts';
+import { SEVERITIES } from './severity.ts';
 
 /** How far back, ms. */
 export const SPANS = {
@@ -31,16 +29,22 @@ export function activeParts({ severities, streamId, text, span }: AlertFilter): 
   return parts.filter(Boolean).length;
 }
 
+/** What it lets through changes with time. */
+export function isTimed({ span }: AlertFilter): boolean {
+  return Number.isFinite(SPANS[span]);
+}
+
 /** `nameOf`: what a stream is called on the wall. `nowMs`: since the epoch. */
 export function fits(
-  { severity, streamId, message, timestamp }: LoggedAlert,
+  alert: LoggedAlert,
   filter: AlertFilter,
   nameOf: (streamId: string) => string,
   nowMs: number,
 ): boolean {
+  const { severity, streamId, message } = alert;
   if (!filter.severities.has(severity)) return false;
   if (filter.streamId !== '' && filter.streamId !== streamId) return false;
-  if (nowMs - timestamp > SPANS[filter.span]) return false;
+  if (nowMs - raisedAtMs(alert) > SPANS[filter.span]) return false;
   const text = filter.text.trim().toLowerCase();
   return text === '' || [message, streamId, nameOf(streamId)].some((where) => where.toLowerCase().includes(text));
 }

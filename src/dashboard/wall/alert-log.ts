@@ -13,6 +13,15 @@ export interface AlertLog {
   isCut: boolean;
 }
 
+/** A UUID of version 7 begins with the time, ms since the epoch. */
+const TIMED_ID = /^([0-9a-f]{8})-([0-9a-f]{4})-7/i;
+
+/** When the router heard of it, by its own clock, ms since the epoch: what the alert says of that is as right as a camera's clock. */
+export function raisedAtMs({ id, timestamp }: Alert): number {
+  const [, high, low] = TIMED_ID.exec(id) ?? [];
+  return high === undefined || low === undefined ? timestamp : Number.parseInt(high + low, 16);
+}
+
 export const EMPTY_LOG: AlertLog = { alerts: [], isCut: false };
 
 export const MAX_ALERTS = 500;

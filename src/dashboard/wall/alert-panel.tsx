@@ -1,27 +1,29 @@
 import type { RefObject } from 'preact';
 import { useState } from 'preact/hooks';
-import { type AlertFilter, activeParts, fits, NO_FILTER } from './alert-filter.ts';
+import { type AlertFilter, activeParts, fits, isTimed, NO_FILTER } from './alert-filter.ts';
 import { AlertFilters } from './alert-filters.tsx';
 import { AlertItem } from './alert-item.tsx';
 import { MAX_ALERTS } from './alert-log.ts';
 import { AlertSettings } from './alert-settings.tsx';
+import { clock } from './clock.ts';
 import type { Watch } from './watch.ts';
 import { countWords } from './words.ts';
 
-/** All alerts that are held here, the newest first, and what they are filtered by. */
 export interface AlertPanelProps {
   watch: Watch;
   panel: RefObject<HTMLElement | null>;
   onShow: (streamId: string) => void;
 }
 
+/** All alerts that are held here, the newest first, and what they are filtered by. */
 export function AlertPanel({ watch, panel, onShow }: AlertPanelProps) {
   const [filter, setFilter] = useState<AlertFilter>(NO_FILTER);
   const { alerts, streams } = watch;
   const { alerts: all, isCut } = alerts.log.value;
   const names = new Map(streams.value.map(({ streamId, name }) => [streamId, name]));
   const nameOf = (streamId: string) => names.get(streamId) ?? watch.nameOf(streamId);
-  const nowMs = Date.now();
+  // Once a second only where that changes something.
+  const nowMs = isTimed(filter) ? clock.value : 0;
   const shown = all.filter((alert) => fits(alert, filter, nameOf, nowMs));
   const history = alerts.history.value;
   return (
