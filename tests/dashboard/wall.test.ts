@@ -163,9 +163,9 @@ describe.skipIf(!hasChromium())('the wall, in Chromium', () => {
   });
 
   test('a link to a stream opens it, also another user’s who shows it; one who does not is named', async () => {
-    const router = await startRouter();
+    const router = await startRouter({ env: { STREAM_GRACE_MS: '200' } });
     const [anna, ben] = [await router.signUp(), await router.signUp()];
-    await playWalk(router, anna.token, { streamId: 'gate' });
+    const hers = await playWalk(router, anna.token, { streamId: 'gate' });
     const own = await openWall(browser, `${router.httpUrl}/?stream=gate&token=${anna.token}`);
     await moves(own.locator('[data-stream=gate][data-open=true] canvas'));
     expect(own.url()).toBe(`${router.httpUrl}/?stream=gate`);
@@ -178,6 +178,21 @@ describe.skipIf(!hasChromium())('the wall, in Chromium', () => {
     await playWalk(open, carl.token, { streamId: 'gate' });
     const shown = await openWall(browser, `${open.httpUrl}/?stream=gate&token=${dora.token}`);
     await moves(tileOf(shown, 'gate').locator('canvas'));
+    // One that is not there is on the wall for as long as it is open.
+    await own.goto(`${router.httpUrl}/?stream=nobody`);
+    await tileOf(own, 'nobody').getByText('Offline', { exact: true }).waitFor();
+    await own.getByRole('button', { name: 'Close nobody' }).click();
+    await soon(() => own.locator('#streams > li').count()).toBe(1);
+    // What was refused once may be allowed later.
+    await others.getByRole('button', { name: 'Show the wall' }).click();
+    await hers.close();
+    await soon(async () => (await router.stats())['activeStreams'].length).toBe(0);
+    await playWalk(router, ben.token, { streamId: 'gate' });
+    await tileOf(others, 'gate').waitFor();
+    await others.goBack();
+    await moves(others.locator('[data-stream=gate][data-open=true] canvas'));
+    expect(await others.getByText(/cannot be shown/).count()).toBe(0);
+
   });
 
   test('a guard who may watch everybody’s streams sees them on the wall, with their names and alerts; others see but their own', async () => {

@@ -65,6 +65,15 @@ export function withPinned(streams: readonly StreamEntry[], streamId: string): r
   });
 }
 
+/** One that is not asked for by name any more: it stays as others do, for as long as it is live and a while. */
+export function withoutPin(streams: readonly StreamEntry[], streamId: string): readonly StreamEntry[] {
+  return changed(streams, streamId, (before) => {
+    if (before === undefined || !before.isPinned) return before;
+    const wasNeverLive = before.status === 'offline' && before.offlineSinceMs === undefined;
+    return wasNeverLive ? undefined : { ...before, isPinned: false };
+  });
+}
+
 export function without(streams: readonly StreamEntry[], streamId: string): readonly StreamEntry[] {
   return changed(streams, streamId, () => undefined);
 }

@@ -31,9 +31,7 @@ export function WallPage({ watch, onReconnect }: WallPageProps) {
     const count = alerts.unread.value;
     document.title = count > 0 && !isPageShown.value ? `(${count}) Watchout` : 'Watchout';
   });
-  useSignalEffect(() => {
-    if (openStream.value !== undefined) watch.pin(openStream.value);
-  });
+  usePin(watch, openStream.value);
   const show = (streamId: string) => {
     setTab('streams');
   const panel = useRef<HTMLElement>(null);
@@ -88,6 +86,11 @@ function UnreadCount({ watch }: { watch: Watch }) {
   return count === 0 ? null : (
     <span class="count">
       {count}
+/** What is open is on the wall, and no longer than it is open. */
+function usePin(watch: Watch, streamId: string | undefined): void {
+  useEffect(() => (streamId === undefined ? undefined : watch.pin(streamId)), [watch, streamId]);
+}
+
       <span class="unseen"> new</span>
     </span>
   );

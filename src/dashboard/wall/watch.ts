@@ -5,7 +5,15 @@ import { type Credentials, connectionOptions } from '../common/session.ts';
 import { Alerts } from './alerts.ts';
 import { clock } from './clock.ts';
 import { isPageShown } from './on-screen.ts';
-import { type StreamEntry, withNames, without, withoutEnded, withPinned, withStatus } from './stream-list.ts';
+import {
+  type StreamEntry,
+  withNames,
+  without,
+  withoutEnded,
+  withoutPin,
+  withPinned,
+  withStatus,
+} from './stream-list.ts';
 
 /** How often the router is asked what streams are called, ms. */
 const NAMES_EVERY_MS = 15_000;
@@ -35,7 +43,6 @@ export class Watch {
   readonly refusals: Signal<ReadonlyMap<string, string>> = signal(new Map());
   readonly #viewer: Viewer;
   readonly #names = new Map<string, string>();
-  readonly #pins = new Map<string, () => void>();
   /** Streams of others, with what ends watching them. */
   readonly #others = new Map<string, () => void>();
   readonly #endings: (() => void)[] = [];
@@ -62,9 +69,8 @@ export class Watch {
     return this.#viewer.subscribe(streamId, { onFrame, maxFps });
   }
 
-  /** A stream that is asked for by name: it is on the wall though it is not live, or belongs to somebody who shows it to others. */
-  pin(streamId: string): void {
-    if (this.#pins.has(streamId)) return;
+  /** A stream that is asked for by name: it is on the wall though it is not live, or belongs to somebody who shows it to others. Answers what ends that. */
+  pin(streamId: string): () => void {
     this.streams.value = withPinned(this.streams.value, streamId);
     const end = this.#viewer.subscribe(streamId, {
       // What it says, who watches all streams hears as well. It is here so that the router speaks of this stream at all.
@@ -74,7 +80,12 @@ export class Watch {
         this.refusals.value = new Map([...this.refusals.value, [streamId, message]]);
       },
     });
-    this.#pins.set(streamId, end);
+    return () => {
+      end();
+      this.streams.value = withoutPin(this.streams.value, streamId);
+      const { value: refusals } = this.refusals;
+      this.refusals.value = new Map([...refusals].filter(([refused]) => refused !== streamId));
+    };
   }
 
   /** What a stream is called. */
