@@ -1,3 +1,4 @@
+import { v7 as uuidV7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { activeParts, fits, NO_FILTER } from '../../src/dashboard/wall/alert-filter.ts';
 import { EMPTY_LOG, type LoggedAlert, MAX_ALERTS, withAlerts } from '../../src/dashboard/wall/alert-log.ts';
@@ -5,14 +6,17 @@ import { boxesOf } from '../../src/dashboard/wall/boxes.ts';
 import { DrawLog } from '../../src/dashboard/wall/draw-log.ts';
 import { decodedSize, jpegSize } from '../../src/dashboard/wall/jpeg-size.ts';
 import { annotatedPicture, metadataRows } from '../../src/dashboard/wall/metadata.ts';
+import { NoticePace, noticeWords } from '../../src/dashboard/wall/notice-pace.ts';
 import { maxFpsOf } from '../../src/dashboard/wall/rate.ts';
 import {
   KEEP_OFFLINE_MS,
   neighbour,
   type StreamEntry,
+  tabStop,
   withNames,
   without,
   withoutEnded,
+  withoutPin,
   withPinned,
   withStatus,
 } from '../../src/dashboard/wall/stream-list.ts';
@@ -128,6 +132,25 @@ describe('the list of streams', () => {
     expect(without(pinned, 'nobody')).toEqual([]);
   });
 
+  test('keeps what was open as it keeps all others: not for ever, and not at all what was never live', () => {
+    expect(withoutPin(withPinned([], 'nobody'), 'nobody')).toEqual([]);
+    const live = withoutPin(withPinned(status([], 'gate', 'streaming'), 'gate'), 'gate');
+    expect(live).toMatchObject([{ streamId: 'gate', status: 'streaming', isPinned: false }]);
+    const gone = withoutPin(status(withPinned(live, 'gate'), 'gate', 'offline', NOW_MS), 'gate');
+    expect(withoutEnded(gone, NOW_MS + KEEP_OFFLINE_MS - 1)).toHaveLength(1);
+    expect(withoutEnded(gone, NOW_MS + KEEP_OFFLINE_MS)).toEqual([]);
+    expect(withoutPin(gone, 'gate')).toBe(gone);
+  });
+
+  test('is one stop for the Tab key: the tile that had the focus last, or the first that has no buttons of its own', () => {
+    const streams = ['a', 'b', 'c'].reduce<readonly StreamEntry[]>((all, id) => status(all, id, 'streaming'), []);
+    expect(tabStop(streams, undefined, undefined)).toBe('a');
+    expect(tabStop(streams, 'b', undefined)).toBe('b');
+    expect(tabStop(streams, 'gone', undefined)).toBe('a');
+    expect([tabStop(streams, 'b', 'b'), tabStop(streams, undefined, 'a')]).toEqual(['a', 'b']);
+    expect(tabStop([], 'a', undefined)).toBeUndefined();
+  });
+
   test('goes round with the arrow keys', () => {
     const streams = ['a', 'b', 'c'].reduce<readonly StreamEntry[]>((all, id) => status(all, id, 'streaming'), []);
     expect(['a', 'b', 'c'].map((id) => neighbour(streams, id, 1))).toEqual(['b', 'c', 'a']);
@@ -211,6 +234,68 @@ describe('the list of alerts', () => {
     expect(passes(alert, { span: 'the last hour' })).toBe(true);
     expect(passes(alert, { span: 'the last 15 minutes' })).toBe(false);
     expect(activeParts({ ...NO_FILTER, text: ' ', span: 'the last hour' })).toBe(1);
+  });
+
+  test('takes the time from the router, though the camera’s clock is years off', () => {
+    const idAt = (ms: number) => uuidV7({ msecs: ms });
+    const passes = (id: string, nowMs: number) =>
+      fits(alertOf(1, { id, timestamp: 5 }), { ...NO_FILTER, span: 'the last 15 minutes' }, (name) => name, nowMs);
+    const [id, minuteMs] = [idAt(NOW_MS), 60_000];
+    expect([14, 16].map((minutes) => passes(id, NOW_MS + minutes * minuteMs))).toEqual([true, false]);
+    // One whose id says nothing of a time has but its own.
+    expect(passes('a1', NOW_MS)).toBe(false);
+  });
+});
+
+describe('desktop notifications', () => {
+  const severe = (severity: LoggedAlert['severity'], number = 1) =>
+    alertOf(number, { severity, message: `no. ${number}` });
+
+  test('say several alerts at once, the worst by its words, and name the others in a number', () => {
+    const pace = new NoticePace();
+    expect(pace.add(severe('low', 1), 0)).toBe(500);
+    // A thousand that were missed while there was no connection.
+    for (let number = 2; number <= 1_000; number += 1) expect(pace.add(severe('low', number), 1)).toBe(500);
+    pace.add(severe('high', 1_001), 2);
+    pace.add(severe('low', 1_002), 2);
+    const gathered = pace.take(500);
+    expect(gathered && noticeWords(gathered, 'Gate')).toEqual({
+      title: 'HIGH: no. 1001',
+      body: 'Gate, and 1001 other alerts',
+    });
+    expect(pace.take(501)).toBeUndefined();
+    expect(noticeWords({ alert: severe('low'), count: 1 }, 'Gate').body).toBe('Gate');
+    expect(noticeWords({ alert: severe('low'), count: 2 }, 'Gate').body).toBe('Gate, and 1 other alert');
+  });
+
+  test('come once in ten seconds from a service that reports five times a second, but at once for what is worse', () => {
+    const pace = new NoticePace();
+    const raised: string[] = [];
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (let nowMs = 0; nowMs < 60_000; nowMs += 100) {
+      if (nowMs >= dueMs) {
+        raised.push(`${nowMs} ${pace.take(nowMs)?.alert.severity}`);
+        dueMs = Number.POSITIVE_INFINITY;
+      }
+      if (nowMs % 200 === 0) dueMs = pace.add(severe('medium'), nowMs);
+      if (nowMs === 33_000) dueMs = pace.add(severe('critical'), nowMs);
+    }
+    expect(raised).toEqual([
+      '500 medium',
+      '10500 medium',
+      '20500 medium',
+      '30500 medium',
+      '33500 critical',
+      '43500 medium',
+      '53500 medium',
+    ]);
+  });
+
+  test('say nothing of what was seen on the page', () => {
+    const pace = new NoticePace();
+    pace.add(severe('high'), 0);
+    pace.clear();
+    expect(pace.take(500)).toBeUndefined();
   });
 });
 

@@ -92,6 +92,16 @@ export function withoutEnded(streams: readonly StreamEntry[], nowMs: number): re
   return streams.every(stays) ? streams : streams.filter(stays);
 }
 
+/** The one tile that the Tab key leads to; from there arrows go on. It is that which had the focus last, and never the one that is open, which has buttons of its own. */
+export function tabStop(
+  streams: readonly StreamEntry[],
+  focusedId: string | undefined,
+  openId: string | undefined,
+): string | undefined {
+  const closed = streams.filter(({ streamId }) => streamId !== openId);
+  return (closed.find(({ streamId }) => streamId === focusedId) ?? closed[0])?.streamId;
+}
+
 /** The one after `streamId`, or before it with a `step` of -1; after the last comes the first. */
 export function neighbour(streams: readonly StreamEntry[], streamId: string, step: 1 | -1): string | undefined {
   const at = streams.findIndex((entry) => entry.streamId === streamId);

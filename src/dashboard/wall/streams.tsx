@@ -1,12 +1,12 @@
 import { useComputed } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { close, open, openStream } from './address.ts';
 import { EmptyWall } from './empty-wall.tsx';
 import { leaveFullscreen } from './fullscreen.ts';
 import { arrowTarget, isTyping } from './keys.ts';
 import { preference } from './preference.ts';
 import { RATE_CHOICES, type RateChoice } from './rate.ts';
-import { neighbour } from './stream-list.ts';
+import { neighbour, tabStop } from './stream-list.ts';
 import { Tile } from './tile.tsx';
 import type { Watch } from './watch.ts';
 import { countWords } from './words.ts';
@@ -28,15 +28,17 @@ export function Streams({ watch }: { watch: Watch }) {
   const opened = openStream.value;
   const openId = openIn(watch);
   const refusal = opened === undefined ? undefined : watch.refusals.value.get(opened);
+  const [focusedId, setFocusedId] = useState<string | undefined>(undefined);
+  const tabStopId = tabStop(streams, focusedId, openId);
   const isConnected = useComputed(() => watch.connection.value.name === 'open').value;
 
-  // Keys may come faster than what they do is rendered: each asks anew what is open.
-  useEffect(() => {
   // Full screen is of the open stream.
   useEffect(() => {
     if (openId === undefined) void leaveFullscreen();
   }, [openId]);
 
+  // Keys may come faster than what they do is rendered: each asks anew what is open.
+  useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || isTyping(event.target)) return;
       const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : undefined;
@@ -103,6 +105,8 @@ export function Streams({ watch }: { watch: Watch }) {
             isOpen={stream.streamId === openId}
             isAnotherOpen={openId !== undefined && stream.streamId !== openId}
             hasNeighbours={streams.length > 1}
+            isTabStop={stream.streamId === tabStopId}
+            onFocus={() => setFocusedId(stream.streamId)}
             onStep={(by) => goOn(watch, by)}
           />
         ))}

@@ -18,12 +18,15 @@ export interface TileProps {
   isOpen: boolean;
   isAnotherOpen: boolean;
   hasNeighbours: boolean;
+  /** The Tab key leads here. */
+  isTabStop: boolean;
+  onFocus: () => void;
   onStep: (by: 1 | -1) => void;
 }
 
 /** One stream. Rendered once a second; frames go to its canvas alone. */
 export function Tile(props: TileProps) {
-  const { stream, watch, rate, isConnected, isOpen, isAnotherOpen, hasNeighbours, onStep } = props;
+  const { stream, watch, rate, isConnected, isOpen, isAnotherOpen, hasNeighbours, isTabStop, onFocus, onStep } = props;
   const { streamId, name, status, offlineSinceMs } = stream;
   const tile = useRef<HTMLLIElement>(null);
   const cover = useRef<HTMLButtonElement>(null);
@@ -84,6 +87,8 @@ export function Tile(props: TileProps) {
             ref={cover}
             type="button"
             class="cover"
+            tabIndex={isTabStop ? 0 : -1}
+            onFocus={onFocus}
             aria-label={`${tileLabel(name, status, fps, notice)}. Open`}
             onClick={() => open(streamId)}
           />
