@@ -34,6 +34,8 @@ export function WallPage({ watch, onReconnect }: WallPageProps) {
   usePin(watch, openStream.value);
   const show = (streamId: string) => {
     setTab('streams');
+    open(streamId);
+  };
   const panel = useRef<HTMLElement>(null);
   const [listCalls, setListCalls] = useState(0);
   const showAll = async () => {
@@ -45,12 +47,15 @@ export function WallPage({ watch, onReconnect }: WallPageProps) {
   useEffect(() => {
     if (listCalls > 0) panel.current?.focus();
   }, [listCalls]);
-    open(streamId);
-  };
   const state = connection.value;
   return (
     <>
       <Bar page="Wall" state={connectionWords(state)}>
+        {state.name === 'waiting' && (
+          <button type="button" onClick={() => watch.retryNow()}>
+            Try now
+          </button>
+        )}
         <button type="button" onClick={() => signOut(signedOutWords(credentials.kind))}>
           Sign out
         </button>
@@ -81,16 +86,16 @@ export function WallPage({ watch, onReconnect }: WallPageProps) {
   );
 }
 
-function UnreadCount({ watch }: { watch: Watch }) {
-  const count = watch.alerts.unread.value;
-  return count === 0 ? null : (
-    <span class="count">
-      {count}
 /** What is open is on the wall, and no longer than it is open. */
 function usePin(watch: Watch, streamId: string | undefined): void {
   useEffect(() => (streamId === undefined ? undefined : watch.pin(streamId)), [watch, streamId]);
 }
 
+function UnreadCount({ watch }: { watch: Watch }) {
+  const count = watch.alerts.unread.value;
+  return count === 0 ? null : (
+    <span class="count">
+      {count}
       <span class="unseen"> new</span>
     </span>
   );

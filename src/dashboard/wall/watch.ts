@@ -91,6 +91,11 @@ export class Watch {
   /** What a stream is called. */
   readonly nameOf = (streamId: string): string => this.#names.get(streamId) ?? streamId;
 
+  /** While it waits to reconnect. */
+  retryNow(): void {
+    this.#viewer.retryNow();
+  }
+
   close(): void {
     clearTimeout(this.#namesTimer);
     for (const end of this.#endings.splice(0)) end();
