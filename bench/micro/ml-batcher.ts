@@ -131,6 +131,7 @@ function ignore(): void {}
 
 class InstantTransport implements MlTransport {
   readonly isConnected = true;
+  readonly isBusy = false;
   readonly reconnects = false;
   readonly #noAlerts: Promise<unknown[]> = Promise.resolve([]);
 

@@ -98,6 +98,7 @@ function feedSender(size: number): Sender {
   const transport: MlTransport = {
     reconnects: false,
     isConnected: true,
+    isBusy: false,
     batchSize: http.batchSize,
     async analyze(batch, mayGo) {
       const answer = http.analyze(batch, mayGo);

@@ -75,8 +75,9 @@ async def main() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
     port = int(os.environ.get("PORT", "8000"))
-    # A batch may be larger than the usual 1 MiB; JPEG gets no smaller; what waits in a queue gets old.
-    options: dict[str, Any] = {"max_size": None, "compression": None, "max_queue": 2}
+    # A batch may be larger than the usual 1 MiB; JPEG gets no smaller. What is in the queue counts as read, so the router sends more:
+    # with the usual 32 messages there a slow detector would look at frames that are many seconds old.
+    options: dict[str, Any] = {"max_size": None, "compression": None, "max_queue": 1}
     async with websockets.serve(serve_router, "127.0.0.1", port, **options):
         await ended.wait()
 

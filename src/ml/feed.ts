@@ -148,7 +148,8 @@ export class MlFeed implements FrameTap, SamplerOwner {
   }
 
   get #hasRoom(): boolean {
-    return this.stats.inFlight < this.#parts.maxInFlight && this.#framesUnderWay < this.#allowance.frames;
+    const { maxInFlight, transport } = this.#parts;
+    return this.stats.inFlight < maxInFlight && this.#framesUnderWay < this.#allowance.frames && !transport.isBusy;
   }
 
   /** Of the next batch. */

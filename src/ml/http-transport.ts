@@ -150,6 +150,7 @@ export function createHttpTransport(parts: HttpTransportParts): MlTransport {
   return {
     reconnects: false,
     isConnected: true,
+    isBusy: false,
     batchSize: () => (spoken === 'batch' ? parts.batchSize : 1),
     analyze(frames, mayGo = () => true) {
       const nowMs = parts.clock.monotonicMs();

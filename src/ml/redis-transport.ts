@@ -51,6 +51,7 @@ export function createRedisTransport(parts: RedisTransportParts): MlTransport {
     get isConnected() {
       return frameLink.isConnected && alertLink.isConnected;
     },
+    isBusy: false,
     batchSize: () => parts.batchSize,
     async analyze(frames) {
       await frameLink.ask(async (client) => {

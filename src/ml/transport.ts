@@ -26,5 +26,7 @@ export interface MlTransport {
   readonly reconnects: boolean;
   /** Whether its connection stands now. True where none is kept. */
   readonly isConnected: boolean;
+  /** What was sent last has not left this process yet: the newest frames had better wait here, where newer ones take their place. False while no `analyze` is under way. */
+  readonly isBusy: boolean;
   close(): Promise<void>;
 }

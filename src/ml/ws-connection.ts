@@ -6,7 +6,7 @@ export interface WsConnectionParts {
   url: string;
   /** Shown to the service at the upgrade as `Authorization: Bearer`, if there is one. */
   token: string | undefined;
-  /** How long the service may leave frames untaken before it counts as dead. */
+  /** How long the service may read nothing of what was sent to it before it counts as dead. */
   timeoutMs: number;
   clock: Clock;
   after: After;
@@ -27,12 +27,29 @@ interface ConnectionEvents {
   ended: (reason: string, heldMs: number | undefined) => void;
 }
 
-/** One attempt to reach the service, and the connection that came of it. */
+/** Messages that were sent together, until the service has read them. */
+interface Delivery {
+  /** The kernel has them, so nobody looks at their memory any more. */
+  isTaken: boolean;
+  /** The service has answered the ping behind them. */
+  isRead: boolean;
+  settle: (error?: Error) => void;
+}
+
+/**
+ * One attempt to reach the service, and the connection that came of it.
+ *
+ * A ping goes out behind what is sent, and its pong says that the service has read it: pings are answered in order. That the kernel has taken
+ * the bytes says little, since its buffers hold several seconds of frames.
+ */
 export class WsConnection {
   readonly #socket: WebSocket;
   readonly #parts: WsConnectionParts;
-  /** Sends that the kernel has not taken yet. */
-  readonly #waiting = new Set<(error?: Error) => void>();
+  /** By the number in their ping, in order. As many as callers wait for. */
+  readonly #underWay = new Map<number, Delivery>();
+  #lastNumber = 0;
+  /** Runs while something is under way, anew with all that moves. */
+  #cancelDeadline: (() => void) | undefined;
   #reason: string | undefined;
   #silentPings = 0;
   #cancelTimer: () => void;
@@ -60,9 +77,14 @@ export class WsConnection {
       this.#pingLater();
       events.opened();
     });
-    socket.on('ping', alive).on('pong', alive);
+    socket.on('ping', alive);
+    socket.on('pong', (payload) => {
+      alive();
+      this.#read(Number(payload.toString('latin1')));
+    });
     socket.on('message', (data) => {
       alive();
+      this.#moved();
       // Always one buffer, as nothing else was asked for.
       if (Buffer.isBuffer(data)) events.message(data);
     });
@@ -81,23 +103,30 @@ export class WsConnection {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
-  get waitingBytes(): number {
-    return this.#socket.bufferedAmount;
+  /** Of what is under way, something has not left this process yet. */
+  get isBusy(): boolean {
+    return this.#underWay.size > 0 && this.#socket.bufferedAmount > 0;
   }
 
-  /** Resolves when the kernel has taken the message, and only then may its memory be written again. */
-  send(message: string | Uint8Array): Promise<void> {
-    const { after, timeoutMs } = this.#parts;
+  /** Resolves when the service has read the messages, and only then may their memory be written again. */
+  send(messages: readonly (string | Uint8Array)[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      const cancel = after(timeoutMs, () => this.#abort(`nothing taken in ${timeoutMs} ms`));
+      this.#lastNumber += 1;
+      const number = this.#lastNumber;
       const settle = (error?: Error) => {
-        cancel();
-        this.#waiting.delete(settle);
+        if (!this.#underWay.delete(number)) return;
         if (error) reject(error);
         else resolve();
       };
-      this.#waiting.add(settle);
-      this.#socket.send(message, settle);
+      const delivery: Delivery = { isTaken: false, isRead: false, settle };
+      this.#underWay.set(number, delivery);
+      for (const message of messages) this.#socket.send(message);
+      this.#socket.ping(String(number), undefined, (error) => {
+        delivery.isTaken = true;
+        if (error || delivery.isRead) settle(error);
+        this.#moved();
+      });
+      if (this.#cancelDeadline === undefined) this.#moved();
     });
   }
 
@@ -118,7 +147,29 @@ export class WsConnection {
 
   #fail(reason: string): void {
     this.#reason ??= reason;
-    for (const settle of this.#waiting) settle(new Error(this.#reason));
+    for (const { settle } of this.#underWay.values()) settle(new Error(this.#reason));
+    this.#moved();
+  }
+
+  /** The pong to a ping stands for those before it, too: a service may answer the latest alone. */
+  #read(number: number): void {
+    for (const [sent, delivery] of this.#underWay) {
+      // Also of what is no number.
+      if (!(sent <= number)) break;
+      delivery.isRead = true;
+      // Its word is not enough for memory that the kernel still reads.
+      if (delivery.isTaken) delivery.settle();
+    }
+    this.#moved();
+  }
+
+  /** A service that works through much is slow, not dead: only one where nothing moves is given up. */
+  #moved(): void {
+    const { after, timeoutMs } = this.#parts;
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+    if (this.#underWay.size === 0) return;
+    this.#cancelDeadline = after(timeoutMs, () => this.#abort(`nothing read in ${timeoutMs} ms`));
   }
 
   /** Whatever comes from the service is as good as a pong: a busy one may have much to read before the ping. */

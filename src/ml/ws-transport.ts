@@ -18,8 +18,6 @@ const FIRST_BACK_OFF_MS = 250;
 const MAX_BACK_OFF_MS = 15_000;
 /** A connection that lasted this long was a good one: after it the back-off starts anew. */
 const HELD_MS = 10_000;
-/** With more than this in user memory nothing is added, whoever calls. A batch of 16 large frames is some 3 MB. */
-const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 const KEPT_ENCODERS = 4;
 
 /**
@@ -30,7 +28,7 @@ const KEPT_ENCODERS = 4;
  * what is larger than 1 MiB unless it is told `max_size`, and a batch of 16 is.
  *
  * Nothing answers a frame: alerts come when the service sends them. So `analyze` is done, with no alerts, when the
- * kernel has taken the bytes. A service that reads slowly keeps its caller's requests busy: the caller gives frames up.
+ * service has read it. One that reads slowly keeps its caller's requests busy: the caller gives frames up.
  */
 export function createWsTransport(parts: WsTransportParts): MlTransport {
   return new WsTransport(parts);
@@ -60,6 +58,10 @@ class WsTransport implements MlTransport {
     return this.#connection?.isOpen ?? false;
   }
 
+  get isBusy(): boolean {
+    return this.#connection?.isBusy ?? false;
+  }
+
   batchSize(): number {
     return this.#parts.protocol === 'single' ? 1 : this.#parts.batchSize;
   }
@@ -67,13 +69,12 @@ class WsTransport implements MlTransport {
   async analyze(frames: readonly SampledFrame[]): Promise<unknown[]> {
     const connection = this.#connection;
     if (!connection?.isOpen) throw new Error('not connected to the ML service');
-    if (connection.waitingBytes > MAX_WAITING_BYTES) throw new Error('the ML service reads too slowly');
     if (this.#parts.protocol === 'single') {
-      await Promise.all(frames.map((frame) => connection.send(originalMessage(frame))));
+      await connection.send(frames.map(originalMessage));
       return [];
     }
     const body = this.#encoders.encode(frames);
-    await connection.send(body.bytes);
+    await connection.send([body.bytes]);
     // Not when it failed: then nobody says whether the bytes may still be read.
     body.release();
     return [];

@@ -54,6 +54,7 @@ export interface FakeRequest {
 export class FakeService implements MlTransport {
   readonly isConnected = true;
   readonly requests: FakeRequest[] = [];
+  isBusy = false;
   reconnects = false;
   isClosed = false;
   size: number;

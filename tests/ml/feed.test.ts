@@ -150,6 +150,20 @@ describe('a service that does not keep up', () => {
     expect(world.feed.stats.dropped).toEqual({ replaced: 3, stale: 0, failed: 0 });
   });
 
+  test('gets the newest frames, not those from when its connection began to stall', async () => {
+    const world = new FeedWorld({ batchSize: 1 });
+    world.frame('a');
+    world.service.isBusy = true;
+    world.frame('b');
+    world.time.advance(400);
+    world.frame('b');
+    expect(world.service.batches).toEqual([['a']]);
+    world.service.isBusy = false;
+    await world.service.request(0).answer();
+    expect(world.service.sent('b')).toEqual([2]);
+    expect(world.feed.stats.dropped).toMatchObject({ replaced: 1, stale: 0 });
+  });
+
   test('never gets a frame that is older than 1 s', async () => {
     const world = new FeedWorld({ batchSize: 1, maxInFlight: 1 });
     world.frames(['a', 'b']);
