@@ -31,6 +31,7 @@ function startCameras(transport: MlTransport, jpeg: Buffer): MlFeed {
     fps: 10,
     batchWaitMs: 25,
     maxInFlight: MAX_IN_FLIGHT,
+    timeoutMs: 5_000,
     maxAgeMs: MAX_AGE_MS,
   });
   const taps = streamIds(50).map((id) => feed.open({ id, metadata: {} }, performance.now()));
