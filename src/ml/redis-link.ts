@@ -53,6 +53,8 @@ export class RedisLink {
   readonly #heartbeat = setInterval(() => void this.#check(), HEARTBEAT_MS).unref();
   /** Undefined: closed. */
   #client: Client | undefined;
+  /** What the connection needs was done last time: a user may be let in, and not be allowed it. */
+  #isPrepared = false;
   #isSaidConnected = false;
 
   constructor(parts: RedisLinkParts) {
@@ -61,7 +63,7 @@ export class RedisLink {
   }
 
   get isConnected(): boolean {
-    return this.#client?.isReady ?? false;
+    return this.#isPrepared && this.#client?.isReady === true;
   }
 
   /** Rejects at once without a connection, and with a short reason when Redis refuses or does not answer in time. */
@@ -96,7 +98,10 @@ export class RedisLink {
   #open(): void {
     const client = openClient(this.#parts.url);
     this.#client = client;
-    client.on('ready', () => void this.#check());
+    client.on('ready', () => {
+      this.#isPrepared = false;
+      void this.#check();
+    });
     client.on('error', (error) => this.#failed(client, error));
     // The library forgets a socket that is being connected: one that arrives after the end must be ended again.
     client.on('connect', () => {
@@ -118,13 +123,23 @@ export class RedisLink {
     if (!client?.isReady) return;
     try {
       await this.ask(async () => {
-        await this.#parts.prepare(client);
+        await this.#prepare(client);
         await client.ping();
       });
       this.#connected(client);
     } catch (error) {
       // Without a connection it was said already.
       if (client.isReady) this.#failed(client, error);
+    }
+  }
+
+  async #prepare(client: Client): Promise<void> {
+    let isPrepared = false;
+    try {
+      await this.#parts.prepare(client);
+      isPrepared = true;
+    } finally {
+      if (client === this.#client) this.#isPrepared = isPrepared;
     }
   }
 

@@ -119,8 +119,8 @@ export class WsConnection {
         else resolve();
       };
       const delivery: Delivery = { isTaken: false, isRead: false, settle };
-      this.#underWay.set(number, delivery);
       for (const message of messages) this.#socket.send(message);
+      this.#underWay.set(number, delivery);
       this.#socket.ping(String(number), undefined, (error) => {
         delivery.isTaken = true;
         if (error || delivery.isRead) settle(error);
@@ -159,8 +159,8 @@ export class WsConnection {
       delivery.isRead = true;
       // Its word is not enough for memory that the kernel still reads.
       if (delivery.isTaken) delivery.settle();
+      this.#moved();
     }
-    this.#moved();
   }
 
   /** A service that works through much is slow, not dead: only one where nothing moves is given up. */

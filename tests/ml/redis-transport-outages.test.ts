@@ -114,6 +114,21 @@ describe.skipIf(!hasRedisServer())('with a Redis', () => {
     await until('both connections are said', () => linesWith('connected to Redis').length >= 2);
   });
 
+  test('a user who may not hear alerts is not said to be connected, until an administrator allows it', async () => {
+    const redis = await startRedis();
+    const service = await openService(redis.url);
+    await service.administer('ACL', 'SETUSER', 'router', 'on', '>secret', '&video-frames', '+@all');
+    const { transport, alerts, linesWith } = openTransport(`redis://router:secret@127.0.0.1:${redis.port}`);
+    await until('it is said what is missing', () => linesWith('NOPERM').length > 0);
+    await sends(transport, frame(1));
+    expect(transport.isConnected).toBe(false);
+    await service.administer('ACL', 'SETUSER', 'router', '&ml-alerts');
+    await service.administer('CLIENT', 'KILL', 'USER', 'router');
+    await until('it is connected', () => transport.isConnected);
+    await service.says(JSON.stringify(alertOn('a')));
+    await until('the alert is in', () => alerts.length === 1);
+  });
+
   test('after close nothing is sent or heard, and Redis has no connection of the router left', async () => {
     const redis = await startRedis();
     const service = await openService(redis.url);

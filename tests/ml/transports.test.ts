@@ -139,7 +139,7 @@ describe.each(forms)('over $name, $protocol', ({ open, protocol }) => {
 
   test('a service that goes away is said to be away at once, and is found again when it is back', async () => {
     const { place, transport, sends, until: untilFrames, saysUntilHeard } = await worldOf(open, protocol);
-    expect(transport.isConnected).toBe(true);
+    await until('it is shown to be there', () => transport.isConnected);
     await place.stop();
     await until('it is noticed', async () => !(await sends(frame(1))));
     if (transport.reconnects) await until('it is shown', () => !transport.isConnected);

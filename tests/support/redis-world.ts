@@ -73,7 +73,8 @@ export async function openService(url: string) {
   /** Says it until the router hears it. */
   const saysHeard = (message: string | Uint8Array) =>
     until('the router listens', async () => (await says(message)) === 1);
-  return { frames, says, saysHeard };
+  const administer = (...words: string[]) => sender.sendCommand(words);
+  return { frames, says, saysHeard, administer };
 }
 
 export const isSent = (transport: MlTransport, ...frames: SampledFrame[]) =>
