@@ -12,7 +12,7 @@ import type {
 import { Allowance } from './allowance.ts';
 import { Batch } from './batch.ts';
 import { MAX_BATCH_BYTES } from './batch-encoders.ts';
-import { Breaker } from './breaker.ts';
+import { Breaker, type BreakerState } from './breaker.ts';
 import { emptyStats, type MlStats } from './ml-stats.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { type FrameHint, RecentFrames } from './recent-frames.ts';
@@ -73,11 +73,11 @@ export class MlFeed implements FrameTap, SamplerOwner {
 
   constructor(parts: MlFeedParts) {
     this.#parts = parts;
-    this.stats = emptyStats(parts.transport);
     this.#ready = new ReadyQueue(parts.priorityField !== undefined);
     this.#recent = parts.transport.reconnects || parts.keepsRecent ? new RecentFrames(RECENT_FRAMES_BYTES) : undefined;
     this.#breaker = new Breaker(parts.transport.reconnects ? SHORT_BREAKER_LIMITS : BREAKER_LIMITS);
     this.#allowance = new Allowance(parts.timeoutMs);
+    this.stats = emptyStats(parts.transport, () => this.#breakerState());
   }
 
   get fps(): number {
@@ -93,14 +93,9 @@ export class MlFeed implements FrameTap, SamplerOwner {
     return this.#ready.size;
   }
 
-  /**
-   * The service cannot be relied on now. Over a connection that stands again nobody need wait for a frame that proves it: while no camera is live there is none.
-   */
+  /** The service cannot be relied on now. */
   get isDegraded(): boolean {
-    const { transport, clock } = this.#parts;
-    if (!transport.isConnected) return true;
-    const mayProve = transport.reconnects && this.#breaker.waitMs(clock.monotonicMs()) === 0;
-    return this.#breaker.state !== 'closed' && !mayProve;
+    return !this.stats.connected || this.stats.breaker !== 'closed';
   }
 
   open(stream: TappedStream, nowMs: number): StreamTap {
@@ -145,6 +140,12 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.#ready.clear();
     if (this.stats.inFlight > 0) await new Promise<void>((resolve) => this.#idle.add(resolve));
     await this.#parts.transport.close();
+  }
+
+  #breakerState(): BreakerState {
+    const { transport, clock } = this.#parts;
+    const isBack = transport.reconnects && transport.isConnected && this.#breaker.waitMs(clock.monotonicMs()) === 0;
+    return isBack ? 'closed' : this.#breaker.state;
   }
 
   get #hasRoom(): boolean {
@@ -230,7 +231,6 @@ export class MlFeed implements FrameTap, SamplerOwner {
     }
     this.stats.sent += samplers.length - stale;
     this.stats.dropped.stale += stale;
-    this.stats.breaker = this.#breaker.state;
     this.stats.inFlight -= 1;
     this.#framesUnderWay -= samplers.length;
     for (const sampler of samplers) this.#back(sampler);

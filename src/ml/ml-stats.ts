@@ -12,13 +12,14 @@ export interface MlStats {
   dropped: { replaced: number; stale: number; failed: number };
   alerts: { accepted: number; refused: number };
   inFlight: number;
-  breaker: BreakerState;
+  /** Also closed when a connection that is kept stands again, and nobody has asked yet: while no camera is live there is no frame that could prove it. */
+  readonly breaker: BreakerState;
   /** The connection to the service stands; always true where none is kept. */
   readonly connected: boolean;
 }
 
 /** Of a feed that has done nothing yet. */
-export function emptyStats(transport: MlTransport): MlStats {
+export function emptyStats(transport: MlTransport, breaker: () => BreakerState): MlStats {
   return {
     sampled: 0,
     sent: 0,
@@ -27,7 +28,9 @@ export function emptyStats(transport: MlTransport): MlStats {
     dropped: { replaced: 0, stale: 0, failed: 0 },
     alerts: { accepted: 0, refused: 0 },
     inFlight: 0,
-    breaker: 'closed',
+    get breaker() {
+      return breaker();
+    },
     get connected() {
       return transport.isConnected;
     },

@@ -52,7 +52,7 @@ export interface FakeRequest {
 }
 
 export class FakeService implements MlTransport {
-  readonly isConnected = true;
+  isConnected = true;
   readonly requests: FakeRequest[] = [];
   isBusy = false;
   reconnects = false;

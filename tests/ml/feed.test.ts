@@ -562,3 +562,18 @@ test('over a transport that pauses by itself frames go on a second after it is b
   expect(world.service.requests.length).toBeGreaterThan(length);
   expect(world.feed.stats.breaker).toBe('closed');
 });
+
+test('a service that is back while no camera is live is well again without a frame that proves it', async () => {
+  const world = new FeedWorld({ batchSize: 1, reconnects: true });
+  for (let failures = 0; failures < 5; failures += 1) {
+    world.frame('door');
+    await world.service.open[0]?.fail('not connected');
+    world.time.advance(200);
+  }
+  world.service.isConnected = false;
+  world.end('door');
+  world.time.advance(10_000);
+  expect([world.feed.stats.breaker, world.feed.isDegraded]).toEqual(['open', true]);
+  world.service.isConnected = true;
+  expect([world.feed.stats.breaker, world.feed.isDegraded]).toEqual(['closed', false]);
+});
