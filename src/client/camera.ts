@@ -1,5 +1,6 @@
 import { CameraPace, type Pace } from './camera-pace.ts';
 import type { Encoder } from './encoder.ts';
+import { FreshPictures, type Sight } from './fresh-pictures.ts';
 
 export interface CameraOptions {
   /** What is filmed: a stream, an element that plays one, or what to ask of the device's camera. Default: its camera, whichever that is. */
@@ -20,6 +21,8 @@ export interface Camera {
   readonly stream: MediaStream | null;
   /** As it films now: what was asked for, what the network carries, or what the router wants, whichever is least. */
   readonly pace: Readonly<Pace>;
+  /** Whether there is anything to film. While there is not, nothing is sent, and the stream becomes `online`. */
+  readonly sight: Sight;
   /** Ends it, and switches the camera off if it was switched on here. The encoder stays. */
   stop(): void;
 }
@@ -27,10 +30,12 @@ export interface Camera {
 const LOOK_EVERY_MS = 1_000;
 /** How long to wait when there is nothing to film, ms. */
 const IDLE_MS = 100;
+/** A picture that is due comes at any moment: it is looked for after this part of the time between two. */
+const SOON = 0.25;
 
 /**
  * Films with the device's camera, or what else the page has, and sends it, as fast as the router wants it and the network carries it. While there is no
- * connection it films nothing. Browsers only.
+ * connection it films nothing, and no picture is sent twice: a camera that has frozen looks frozen to viewers, too. Browsers only.
  * @throws DOMException as `getUserMedia` does: `NotAllowedError`, `NotFoundError` …
  */
 export async function captureCamera(encoder: Encoder, options: CameraOptions = {}): Promise<Camera> {
@@ -42,7 +47,9 @@ export async function captureCamera(encoder: Encoder, options: CameraOptions = {
   const isOwn = !(source instanceof MediaStream);
   const stream = isOwn ? await navigator.mediaDevices.getUserMedia({ video: source ?? true }) : source;
   const video = document.createElement('video');
+  const stopPlaying = keepPlaying(video, stream.getVideoTracks());
   const release = () => {
+    stopPlaying();
     video.srcObject = null;
     if (isOwn) for (const track of stream.getTracks()) track.stop();
   };
@@ -59,6 +66,19 @@ export async function captureCamera(encoder: Encoder, options: CameraOptions = {
   return film(encoder, video, stream, options, release);
 }
 
+/** Phones pause the videos of pages that are put behind others, and of cameras that are taken away for a while. Answers what ends it. */
+function keepPlaying(video: HTMLVideoElement, tracks: readonly MediaStreamTrack[]): () => void {
+  const playOn = () => {
+    if (document.visibilityState === 'visible' && video.paused) video.play().catch(() => undefined);
+  };
+  document.addEventListener('visibilitychange', playOn);
+  for (const track of tracks) track.addEventListener('unmute', playOn);
+  return () => {
+    document.removeEventListener('visibilitychange', playOn);
+    for (const track of tracks) track.removeEventListener('unmute', playOn);
+  };
+}
+
 function film(
   encoder: Encoder,
   video: HTMLVideoElement,
@@ -67,6 +87,8 @@ function film(
   release: () => void,
 ): Camera {
   const pace = new CameraPace({ fps, quality });
+  const tracks = stream?.getVideoTracks() ?? [];
+  const fresh = new FreshPictures(video, tracks);
   const pictures = new PictureMaker(video, maxWidth);
   const current = () => ({ fps: Math.min(pace.fps, encoder.maxFps), quality: pace.quality });
   let captured = 0;
@@ -76,9 +98,11 @@ function film(
 
   const round = async () => {
     const beganMs = performance.now();
-    const isFilming = encoder.state.name === 'open' && video.readyState >= video.HAVE_CURRENT_DATA;
+    const isWanted = encoder.state.name === 'open';
+    const isFilming = isWanted && video.readyState >= video.HAVE_CURRENT_DATA && fresh.isFresh;
     if (isFilming) {
       const timestamp = Date.now();
+      fresh.taken();
       const picture = await pictures.take(pace.quality).catch(() => null);
       if (isOver) return;
       if (picture !== null) {
@@ -86,7 +110,8 @@ function film(
         encoder.send(picture, { timestamp });
       }
     }
-    const pauseMs = isFilming ? 1000 / current().fps : IDLE_MS;
+    const frameMs = 1000 / current().fps;
+    const pauseMs = isFilming ? frameMs : isWanted ? Math.min(IDLE_MS, frameMs * SOON) : IDLE_MS;
     timer = setTimeout(round, Math.max(0, pauseMs - (performance.now() - beganMs)));
   };
 
@@ -103,7 +128,6 @@ function film(
     // Fewer frames would not help who sends fewer than the limit already.
     if (reason === 'rate-limit' && current().fps <= maxFps) isTooLarge = true;
   });
-  const tracks = stream?.getVideoTracks() ?? [];
   const ended = () => {
     stop();
     onEnded?.();
@@ -116,6 +140,7 @@ function film(
     clearTimeout(timer);
     clearInterval(looking);
     stopListening();
+    fresh.stop();
     for (const track of tracks) track.removeEventListener('ended', ended);
     release();
   }
@@ -125,6 +150,9 @@ function film(
     stream,
     get pace() {
       return current();
+    },
+    get sight() {
+      return fresh.sight;
     },
     stop,
   };

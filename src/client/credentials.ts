@@ -1,6 +1,6 @@
 import type { ConnectionOptions, Secret } from './options.ts';
 
-/** Nobody is signed in, so there is no reason to try. */
+/** Nobody is signed in, so there is no reason to try. Thrown by a callback for credentials its message is the `reason` of the end. */
 export class NotSignedIn extends Error {}
 
 /** What one attempt shows. */

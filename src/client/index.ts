@@ -2,6 +2,7 @@ export type { OutgoingAlert } from './alert-outbox.ts';
 export type { BackoffLimits } from './backoff.ts';
 export { type Camera, type CameraOptions, captureCamera } from './camera.ts';
 export type { SubscribeOptions } from './consumer.ts';
+export { NotSignedIn } from './credentials.ts';
 export {
   Encoder,
   type EncoderEvents,
@@ -11,6 +12,7 @@ export {
 } from './encoder.ts';
 export type { Frame } from './frame.ts';
 export type { EncoderStats } from './frame-sender.ts';
+export type { Sight } from './fresh-pictures.ts';
 export type { ConnectionOptions, Secret, SecretSource } from './options.ts';
 export type { Alert, Channel, ConnectionState, RouterError, Severity, StreamStatus } from './types.ts';
 export { Viewer, type ViewerEvents, type ViewerOptions } from './viewer.ts';

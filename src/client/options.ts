@@ -4,7 +4,7 @@ import type { World } from './world.ts';
 
 /** A secret, or nothing when nobody is signed in. */
 export type Secret = string | null | undefined;
-/** Asked anew for each attempt. It may reject, and is then asked again later; `null` says that nobody is signed in, and ends the connection. */
+/** Asked anew for each attempt. It may reject, and is then asked again later; `null`, or a `NotSignedIn`, says that nobody is signed in, and ends the connection. */
 export type SecretSource = () => Secret | Promise<Secret>;
 
 /** What encoders and viewers have in common. */

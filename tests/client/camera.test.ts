@@ -73,6 +73,28 @@ describe.skipIf(!hasChromium())('a page that films, in Chromium', () => {
     await viewer.close();
   });
 
+  test('a camera that has frozen, or that another app has taken, sends nothing, is not shown as live, and goes on by itself', async () => {
+    const { token } = await router.signUp();
+    const page = await openPage(browser, script);
+    await page.evaluate(`connect('${router.httpUrl}', '${token}', 'call')`);
+    const viewer = await openViewer(router.wsUrl, token, 'call', { encoding: 'msgpack' });
+    await page.evaluate(`film('painted', { fps: 10 })`);
+    await until('pictures come', () => framesOf(viewer).length > 3);
+    expect(await page.evaluate('page.camera.sight')).toBe('moving');
+    await page.evaluate('mute(true)');
+    expect(await page.evaluate('page.camera.sight')).toBe('muted');
+    await until('the stream is quiet', () => viewer.messages.at(-1)?.['status'] === 'online');
+    await page.evaluate('pauseVideo()');
+    await page.evaluate('mute(false)');
+    const before = framesOf(viewer).length;
+    await until('pictures come again', () => framesOf(viewer).length > before + 3);
+    const atFreeze = await page.evaluate('page.freeze(); page.encoder.stats.sent');
+    await untilInPage(page, 'page.camera.sight === "still"');
+    // The last picture of all, and one that was being made.
+    expect(await page.evaluate('page.encoder.stats.sent')).toBeLessThanOrEqual(Number(atFreeze) + 2);
+    await viewer.close();
+  });
+
   test('says when the camera was taken away, and films nothing without a connection', async () => {
     const link = await openLink(router.port);
     const { token } = await router.signUp();
