@@ -1,3 +1,5 @@
+import { onDevice } from '../common/storage.ts';
+
 /** What the person behind the camera has chosen. */
 export interface Settings {
   /** What people call it. */
@@ -32,11 +34,11 @@ export function restoreSettings(stored: string | null, chance: string): Settings
 }
 
 export function loadSettings(): Settings {
-  return restoreSettings(localStorage.getItem(SETTINGS_KEY), crypto.getRandomValues(new Uint32Array(1)).join(''));
+  return restoreSettings(onDevice.get(SETTINGS_KEY), crypto.getRandomValues(new Uint32Array(1)).join(''));
 }
 
 export function keepSettings(settings: Settings): void {
-  localStorage.setItem(SETTINGS_KEY, JSON.stringify(settings));
+  onDevice.set(SETTINGS_KEY, JSON.stringify(settings));
 }
 
 /** What the browser is asked for. A side is a wish, since laptops have none. */

@@ -1,4 +1,5 @@
 import { type Signal, signal } from '@preact/signals';
+import { inTab, onDevice } from './storage.ts';
 
 /** How this page shows who looks at it: a token that was typed or came in the address, or whatever cookie the browser has of the web app. */
 export type Credentials = { kind: 'token'; token: string } | { kind: 'cookie' };
@@ -13,7 +14,7 @@ export const session: Signal<Session> = signal({ kind: 'signed-in', credentials:
 /** `isKept`: on this device, and not only as long as this tab is open. */
 export function signIn(token: string, isKept: boolean): void {
   forget();
-  (isKept ? localStorage : sessionStorage).setItem(TOKEN_KEY, token);
+  (isKept ? onDevice : inTab).set(TOKEN_KEY, token);
   session.value = { kind: 'signed-in', credentials: { kind: 'token', token } };
 }
 
@@ -35,8 +36,8 @@ export function connectionOptions(credentials: Credentials): { url: URL; token?:
 }
 
 function forget(): void {
-  sessionStorage.removeItem(TOKEN_KEY);
-  localStorage.removeItem(TOKEN_KEY);
+  inTab.forget(TOKEN_KEY);
+  onDevice.forget(TOKEN_KEY);
 }
 
 /** A token leaves the address bar at once: people copy from there. */
@@ -46,8 +47,8 @@ function restore(): Credentials {
   if (given !== null) {
     address.searchParams.delete('token');
     history.replaceState(null, '', address);
-    if (given !== '') sessionStorage.setItem(TOKEN_KEY, given);
+    if (given !== '') inTab.set(TOKEN_KEY, given);
   }
-  const token = sessionStorage.getItem(TOKEN_KEY) ?? localStorage.getItem(TOKEN_KEY);
+  const token = inTab.get(TOKEN_KEY) ?? onDevice.get(TOKEN_KEY);
   return token === null ? { kind: 'cookie' } : { kind: 'token', token };
 }

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { onDevice } from './storage.ts';
 
 const THEMES = ['system', 'light', 'dark'] as const;
 type Theme = (typeof THEMES)[number];
@@ -6,7 +7,7 @@ type Theme = (typeof THEMES)[number];
 const THEME_KEY = 'watchout.theme';
 const SIGNS: Record<Theme, string> = { system: '◐', light: '☀', dark: '☾' };
 
-const theme = signal<Theme>(THEMES.find((one) => one === localStorage.getItem(THEME_KEY)) ?? 'system');
+const theme = signal<Theme>(THEMES.find((one) => one === onDevice.get(THEME_KEY)) ?? 'system');
 theme.subscribe((chosen) => {
   document.documentElement.dataset['theme'] = chosen;
 });
@@ -15,7 +16,7 @@ theme.subscribe((chosen) => {
 export function ThemeButton() {
   const choose = () => {
     theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? 'system';
-    localStorage.setItem(THEME_KEY, theme.value);
+    onDevice.set(THEME_KEY, theme.value);
   };
   const words = `Colours: ${theme.value}`;
   return (

@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import { ApiError, askJson } from '../common/api.ts';
 import { type Credentials, session, signOut } from '../common/session.ts';
+import { inTab } from '../common/storage.ts';
 import type { ConnectionTable } from './answers.ts';
 import { repeat } from './repeat.ts';
 
@@ -18,7 +19,7 @@ export const tables = signal<Tables | undefined>(undefined);
 /** Why there is no newer one, in words. */
 export const trouble = signal<string | undefined>(undefined);
 /** Of those who run the router: it shows everybody's. It stays in this tab. */
-export const opsToken = signal<string | null>(sessionStorage.getItem(OPS_KEY));
+export const opsToken = signal<string | null>(inTab.get(OPS_KEY));
 /** The last one that was typed was not the router's. */
 export const isOpsTokenWrong = signal(false);
 
@@ -29,13 +30,13 @@ export const credentials = computed<Credentials | undefined>(() => {
 });
 
 export function keepOpsToken(token: string): void {
-  sessionStorage.setItem(OPS_KEY, token);
+  inTab.set(OPS_KEY, token);
   isOpsTokenWrong.value = false;
   opsToken.value = token;
 }
 
 export function forgetOpsToken(): void {
-  sessionStorage.removeItem(OPS_KEY);
+  inTab.forget(OPS_KEY);
   opsToken.value = null;
 }
 

@@ -1,4 +1,5 @@
 import { type Signal, signal } from '@preact/signals';
+import { onDevice } from '../common/storage.ts';
 
 /** A choice that this device remembers. */
 export function preference<Choice extends string>(
@@ -7,7 +8,7 @@ export function preference<Choice extends string>(
   otherwise: Choice,
 ): Signal<Choice> {
   const key = `watchout.${name}`;
-  const chosen = signal(choices.find((choice) => choice === localStorage.getItem(key)) ?? otherwise);
-  chosen.subscribe((choice) => localStorage.setItem(key, choice));
+  const chosen = signal(choices.find((choice) => choice === onDevice.get(key)) ?? otherwise);
+  chosen.subscribe((choice) => onDevice.set(key, choice));
   return chosen;
 }
