@@ -115,6 +115,31 @@ describe.skipIf(!hasChromium())('the wall, in Chromium', () => {
     await moves(tileOf(page, streamId).locator('canvas'));
   });
 
+  test('who has typed a token is let in by it, whatever cookie the browser has: one of nobody, or of somebody else', async () => {
+    const router = await startRouter();
+    const [anna, ben] = [await router.signUp(), await router.signUp()];
+    await playWalk(router, anna.token, { streamId: 'annas' });
+    await playWalk(router, ben.token, { streamId: 'bens' });
+    const page = await openWall(browser, `${router.httpUrl}/nothing-here`);
+    for (const value of ['of-another-project-on-this-host.c2lnbmF0dXJl', anna.cookie]) {
+      const cookie = { name: 'better-auth.session_token', value, domain: '127.0.0.1', path: '/' };
+      await page.context().addCookies([cookie]);
+      await page.goto(`${router.httpUrl}/?token=${ben.token}`);
+      await moves(tileOf(page, 'bens').locator('canvas'));
+      expect(await page.locator('#streams > li').count()).toBe(1);
+    }
+  });
+
+  test('a router that refuses at the upgrade lets in by token, and who has a wrong one reads that', async () => {
+    const router = await startRouter({ env: { AUTH_REJECT_AT_UPGRADE: 'true' } });
+    const { token } = await router.signUp();
+    const page = await openWall(browser, `${router.httpUrl}/?token=wrong-token-of-nobody`);
+    await page.getByText('Not signed in: A valid session token is required').waitFor();
+    await page.fill('[name=token]', token);
+    await page.click('form button[type=submit]');
+    await page.getByText('No camera is live yet').waitFor();
+  });
+
   test('after a restart of the router the cameras are found again without a reload, and meanwhile pictures are marked as old', async () => {
     const first = await startRouter();
     const { token } = await first.signUp();

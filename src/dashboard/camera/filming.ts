@@ -7,8 +7,9 @@ import {
   Encoder,
   type Throttle,
 } from '../../client/index.ts';
+import { connectionOptions } from '../common/connection-options.ts';
 import { isSignedOut } from '../common/connection-words.ts';
-import { type Credentials, connectionOptions } from '../common/session.ts';
+import type { Credentials } from '../common/session.ts';
 import { constraintsOf, type Settings } from './settings.ts';
 import { cameraTrouble, type Filmed } from './words.ts';
 

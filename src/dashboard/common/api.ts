@@ -14,6 +14,8 @@ export class ApiError extends Error {
 }
 
 export interface RequestOptions {
+  /** Default `GET`. */
+  method?: 'GET' | 'POST' | undefined;
   /** None for what everybody may see. */
   credentials?: Credentials | undefined;
   signal?: AbortSignal | undefined;
@@ -23,9 +25,13 @@ export interface RequestOptions {
  * Asks the router that this page came from. `path`: without a slash at its beginning.
  * @throws ApiError for an error that was answered; TypeError when nobody answers.
  */
-export async function ask(path: string, { credentials, signal }: RequestOptions = {}): Promise<Response> {
+export async function ask(
+  path: string,
+  { method = 'GET', credentials, signal }: RequestOptions = {},
+): Promise<Response> {
   const authorization = credentials?.kind === 'token' ? { authorization: `Bearer ${credentials.token}` } : {};
   const response = await fetch(new URL(path, new URL('.', location.href)), {
+    method,
     headers: authorization,
     credentials: credentials?.kind === 'cookie' ? 'same-origin' : 'omit',
     signal: signal ?? null,

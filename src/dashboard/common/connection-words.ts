@@ -1,8 +1,8 @@
 import type { ConnectionState } from '../../client/index.ts';
 import type { State } from './bar.tsx';
 
-/** Close codes after which the credentials are to blame. */
-const SIGNED_OUT_CODES = new Set([1008, 4401]);
+/** How the SDK begins what is about the credentials, whether the router or the callback for them has refused. */
+const SIGNED_OUT = /^Not signed in\b/;
 
 /** The state of a connection, for people. */
 export function connectionWords(state: ConnectionState): State {
@@ -20,5 +20,5 @@ export function connectionWords(state: ConnectionState): State {
 
 /** Whether it ended because the router does not know who this is, or no longer. */
 export function isSignedOut(state: ConnectionState): boolean {
-  return state.name === 'closed' && state.code !== undefined && SIGNED_OUT_CODES.has(state.code);
+  return state.name === 'closed' && SIGNED_OUT.test(state.reason);
 }

@@ -29,12 +29,6 @@ export function signInByCookie(): void {
   session.value = { kind: 'signed-in', credentials: { kind: 'cookie' } };
 }
 
-/** What `Viewer` and `Encoder` take: an address and, unless the cookie must do, a token. */
-export function connectionOptions(credentials: Credentials): { url: URL; token?: string } {
-  const url = new URL('.', location.href);
-  return credentials.kind === 'token' ? { url, token: credentials.token } : { url };
-}
-
 function forget(): void {
   inTab.forget(TOKEN_KEY);
   onDevice.forget(TOKEN_KEY);

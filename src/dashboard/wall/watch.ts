@@ -1,7 +1,8 @@
 import { batch, type Signal, signal } from '@preact/signals';
 import { type ConnectionState, type Frame, type MaxFps, Viewer } from '../../client/index.ts';
 import { askJson } from '../common/api.ts';
-import { type Credentials, connectionOptions } from '../common/session.ts';
+import { connectionOptions } from '../common/connection-options.ts';
+import type { Credentials } from '../common/session.ts';
 import { Alerts } from './alerts.ts';
 import { clock } from './clock.ts';
 import { isPageShown } from './on-screen.ts';
