@@ -50,6 +50,13 @@ describe.skipIf(!hasChromium())('the camera page, in Chromium', () => {
     await moves(tile.locator('canvas'));
     await tile.getByText('Front door').waitFor();
 
+    const opening = page.context().waitForEvent('page');
+    await page.getByText('See it on the wall').click();
+    const opened = await opening;
+    faults.push(...collectFaults(opened));
+    await moves(opened.locator('[data-stream="front-door"] canvas'));
+    await opened.close();
+
     await page.click('text=Stop');
     await page.getByRole('button', { name: 'Start' }).waitFor();
     await tile.getByText('offline', { exact: true }).waitFor();
@@ -75,7 +82,61 @@ describe.skipIf(!hasChromium())('the camera page, in Chromium', () => {
     await viewer.close();
   });
 
-  test('a cut of the network is said, and survived', async () => {
+  test('a device that is started as it is, without a word in the form, is the same stream after a reload', async () => {
+    const { token } = await router.signUp();
+    const { page } = await openCamera(token, {});
+    const streamId = await page.inputValue('[name=streamId]');
+    await page.click('text=Start');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.reload();
+    expect(await page.inputValue('[name=streamId]')).toBe(streamId);
+  });
+
+  test('a camera that another app has taken is not called live, and is again when it gives pictures', async () => {
+    const { token } = await router.signUp();
+    const { page } = await openCamera(token, { streamId: 'borrowed' });
+    await page.click('text=Start');
+    await page.getByText('Live', { exact: true }).waitFor();
+    const mute = (isMuted: boolean) =>
+      page.locator('video').evaluate((video: HTMLVideoElement, muted) => {
+        const [track] = (video.srcObject as MediaStream).getVideoTracks();
+        Object.defineProperty(track, 'muted', { configurable: true, value: muted });
+      }, isMuted);
+    await mute(true);
+    await page.getByText('another app may be using it').waitFor();
+    await page.getByText('Nothing is sent.', { exact: true }).waitFor();
+    expect(await page.getByText('Live', { exact: true }).count()).toBe(0);
+    await mute(false);
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(await page.getByText('another app may be using it').count()).toBe(0);
+  });
+
+  test('where the browser keeps nothing for pages, each of them works all the same, as long as it is open', async () => {
+    const { token } = await router.signUp();
+    const context = await openContext();
+    await context.addInitScript(() => {
+      for (const name of ['localStorage', 'sessionStorage']) {
+        const get = () => {
+          throw new DOMException('Access is denied for this document.', 'SecurityError');
+        };
+        Object.defineProperty(window, name, { get });
+      }
+    });
+    const page = await context.newPage();
+    const faults = collectFaults(page);
+    await page.goto(`${router.httpUrl}/ops`);
+    await page.getByText('Do you run this router?').waitFor();
+    await page.goto(`${router.httpUrl}/?token=${token}`);
+    await page.getByText('No camera is live yet').waitFor();
+    await page.getByRole('button', { name: /^Colours/ }).click();
+    await page.goto(`${router.httpUrl}/camera?token=${token}`);
+    await page.fill('[name=streamId]', 'forgetful');
+    await page.click('text=Start');
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(faults).toEqual([]);
+  });
+
+  test('a cut of the network is said, and survived; an alarm that is raised meanwhile waits, and is sent after it', async () => {
     const link = await FlakyLink.open(router.port);
     onTestFinished(() => link.close());
     const { token } = await router.signUp();
@@ -87,10 +148,22 @@ describe.skipIf(!hasChromium())('the camera page, in Chromium', () => {
     link.cut();
     await page.getByText('No connection, trying again').waitFor();
     await page.getByText('Live', { exact: true }).waitFor({ state: 'detached' });
+    await page.click('text=Raise an alarm');
+    await page.getByText('The alarm waits for the connection.').waitFor();
     link.isAway = false;
     const before = framesOf(viewer).length;
     await until('pictures come again', () => framesOf(viewer).length > before);
     await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByText(/^Alarm sent at /).waitFor();
+    expect(await viewer.next('alert')).toMatchObject({ severity: 'critical', streamId: 'tunnel' });
+
+    link.isAway = true;
+    link.cut();
+    await page.getByText('No connection, trying again').waitFor();
+    await page.click('text=Raise an alarm');
+    await page.getByText('The alarm waits for the connection.').waitFor();
+    await page.click('text=Stop');
+    await page.getByRole('alert').getByText('The alarm was not sent').waitFor();
     await viewer.close();
   });
 

@@ -5,13 +5,15 @@ import {
   type ConnectionState,
   captureCamera,
   Encoder,
+  type Sight,
   type Throttle,
 } from '../../client/index.ts';
 import { connectionOptions } from '../common/connection-options.ts';
 import { isSignedOut } from '../common/connection-words.ts';
 import type { Credentials } from '../common/session.ts';
-import { constraintsOf, type Settings } from './settings.ts';
-import { cameraTrouble, type Filmed } from './words.ts';
+import { Alarm } from './alarm.ts';
+import { constraintsOf, keepSettings, type Settings } from './settings.ts';
+import { cameraTrouble, type Filmed, withLostAlarm } from './words.ts';
 
 /** What the page shows. `trouble`: why it did not start, or has ended. */
 export type FilmingState =
@@ -28,6 +30,9 @@ export class Filming {
   readonly state = signal<FilmingState>({ kind: 'off' });
   /** Counted once a second while it films. */
   readonly filmed = signal<Filmed | undefined>(undefined);
+  /** Whether the camera gives any pictures. */
+  readonly sight = signal<Sight>('moving');
+  readonly alarm = new Alarm();
   /** What was seen in its pictures, the newest first. */
   readonly alerts = signal<readonly Alert[]>([]);
   /** What the router refused last. */
@@ -39,6 +44,8 @@ export class Filming {
   async start(settings: Settings, credentials: Credentials): Promise<void> {
     if (this.state.value.kind !== 'off') return;
     this.state.value = { kind: 'starting' };
+    // So that this device is the same stream next time, too.
+    keepSettings(settings);
     this.alerts.value = [];
     this.refusal.value = undefined;
     let picture: MediaStream | undefined;
@@ -59,7 +66,7 @@ export class Filming {
 
   /** Somebody behind the camera wants to be heard. */
   raiseAlarm(name: string): void {
-    this.#encoder?.sendAlert({ severity: 'critical', message: `Alarm: somebody at ${name} asks for help` });
+    if (this.#encoder !== undefined) this.alarm.raise(this.#encoder, `Alarm: somebody at ${name} asks for help`);
   }
 
   async #film(picture: MediaStream, settings: Settings, credentials: Credentials): Promise<void> {
@@ -90,6 +97,7 @@ export class Filming {
 
     let before = { ...encoder.stats };
     const counting = setInterval(() => {
+      this.sight.value = camera.sight;
       const { sent, replaced } = encoder.stats;
       this.filmed.value = {
         sentFps: sent - before.sent,
@@ -108,11 +116,13 @@ export class Filming {
       this.#stop = () => undefined;
       this.#encoder = undefined;
       clearInterval(counting);
+      const words = this.alarm.stop() ? withLostAlarm(trouble) : trouble;
       camera.stop();
       switchOff(picture);
       encoder.close();
       this.filmed.value = undefined;
-      this.state.value = trouble === undefined ? { kind: 'off' } : { kind: 'off', trouble };
+      this.sight.value = 'moving';
+      this.state.value = words === undefined ? { kind: 'off' } : { kind: 'off', trouble: words };
     };
     const show = (connection: ConnectionState) => {
       if (this.#encoder !== encoder) return;

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { stayAwake } from './awake.ts';
 import type { Filming, FilmingState } from './filming.ts';
-import { paceWords } from './words.ts';
+import { alarmWords, paceWords, sightTrouble } from './words.ts';
 
 export interface LiveProps {
   filming: Filming;
@@ -16,14 +16,20 @@ export function Live({ filming, state: { streamId, picture, connection }, name }
     if (video.current !== null) video.current.srcObject = picture;
   }, [picture]);
   useEffect(stayAwake, []);
+  const blindness = sightTrouble(filming.sight.value);
   return (
     <section class="live" aria-label="What this device films">
       <div class="picture">
         <video ref={video} autoplay muted playsInline aria-label="What the camera sees" />
-        {connection.name === 'open' && <span class="on-air">Live</span>}
+        {connection.name === 'open' && blindness === undefined && <span class="on-air">Live</span>}
       </div>
       <div class="panel">
-        <Numbers filming={filming} isSending={connection.name === 'open'} />
+        {blindness !== undefined && (
+          <p class="blind" role="alert">
+            {blindness}
+          </p>
+        )}
+        <Numbers filming={filming} isSending={connection.name === 'open' && blindness === undefined} />
         <p class="buttons">
           <button type="button" class="primary" onClick={() => filming.stop()}>
             Stop
@@ -31,10 +37,12 @@ export function Live({ filming, state: { streamId, picture, connection }, name }
           <button type="button" class="alarm" onClick={() => filming.raiseAlarm(name)}>
             Raise an alarm
           </button>
-          <a href={`./?stream=${encodeURIComponent(streamId)}`} target="_blank" rel="noopener">
+          {/* biome-ignore lint/security/noBlankTarget: it is a page of ours, and only with an opener it gets a copy of what this tab keeps, by which its user is signed in there, too */}
+          <a href={`./?stream=${encodeURIComponent(streamId)}`} target="_blank" rel="opener">
             See it on the wall
           </a>
         </p>
+        <p role="status">{alarmWords(filming.alarm.state.value)}</p>
         <p class="muted">
           The camera films while this page is in front: phones stop the cameras of pages behind others.
         </p>

@@ -17,9 +17,11 @@ const settings = signal(loadSettings());
 
 effect(() => {
   const state = filming.state.value;
-  if (state.kind !== 'on' || !isSignedOut(state.connection)) return;
+  if (state.kind !== 'on' || state.connection.name !== 'closed' || !isSignedOut(state.connection)) return;
   filming.stop();
-  signOut(state.connection.name === 'closed' ? state.connection.reason : '');
+  const ended = filming.state.value;
+  const trouble = ended.kind === 'off' ? ended.trouble : undefined;
+  signOut(trouble === undefined ? state.connection.reason : `${state.connection.reason}. ${trouble}`);
 });
 
 function Page() {
@@ -76,6 +78,9 @@ function Content() {
 function stateWords(state: FilmingState): State {
   if (state.kind === 'off') return { mood: 'unknown', words: 'Off' };
   if (state.kind === 'starting') return { mood: 'unknown', words: 'Starting…' };
+  if (state.connection.name === 'open' && filming.sight.value !== 'moving') {
+    return { mood: 'bad', words: 'The camera gives no pictures' };
+  }
   return connectionWords(state.connection);
 }
 

@@ -1,4 +1,5 @@
-import type { Throttle } from '../../client/index.ts';
+import type { Sight, Throttle } from '../../client/index.ts';
+import type { AlarmState } from './alarm.ts';
 
 /** Why a camera could not be had, and what to do about it. `name`: of the error that the browser gave. */
 export function cameraTrouble(name: string, message: string): string {
@@ -25,6 +26,38 @@ export function pageTrouble(isSecureContext: boolean, hasMediaDevices: boolean, 
     return `Browsers give pages a camera only over HTTPS, or on the router’s own machine as http://localhost. This page came from ${address}.`;
   }
   return hasMediaDevices ? undefined : 'This browser gives pages no camera.';
+}
+
+/** Why a camera that is on gives no pictures, and what to do about it. Undefined: it gives some. */
+export function sightTrouble(sight: Sight): string | undefined {
+  switch (sight) {
+    case 'moving':
+      return undefined;
+    case 'muted':
+      return 'The camera gives no pictures now: another app may be using it, or a call has come in. Nothing is sent until it gives some again.';
+    case 'still':
+      return 'No picture has come from the camera for some seconds: another app may be using it, or it is stuck. Nothing is sent until one comes; if none does, stop and start again.';
+  }
+}
+
+/** Whether somebody who has raised an alarm may rely on it. Undefined: nobody has. */
+export function alarmWords(alarm: AlarmState): string | undefined {
+  switch (alarm.kind) {
+    case 'none':
+      return undefined;
+    case 'waiting':
+      return 'The alarm waits for the connection.';
+    case 'left-out':
+      return 'This alarm was not taken: too many wait for the connection already.';
+    case 'sent':
+      return `Alarm sent at ${new Date(alarm.atMs).toLocaleTimeString()}.`;
+  }
+}
+
+/** The end of a camera whose alarm is lost with it. `trouble`: why it ended, if not by its user. */
+export function withLostAlarm(trouble: string | undefined): string {
+  const lost = 'The alarm was not sent: the camera stopped while it waited for the connection.';
+  return trouble === undefined ? lost : `${trouble.replace(/\.?$/, '.')} ${lost}`;
 }
 
 /** What the camera does, as it was counted over about a second. */
