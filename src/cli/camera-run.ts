@@ -4,6 +4,7 @@ import type { CameraOptions } from './camera.ts';
 import { ConnectionWords, refusal } from './connection-words.ts';
 import { hideSecrets } from './hidden-url.ts';
 import { tokenFor } from './router-options.ts';
+import { routerSocket } from './router-socket.ts';
 import { endOnSignal, endSoon } from './signals.ts';
 import { findSource } from './sources/find-source.ts';
 import { replay } from './sources/replay.ts';
@@ -36,7 +37,7 @@ export async function runCamera(sourceText: string, options: CameraOptions): Pro
 
   encoder = new Encoder({
     url: options.router,
-    token,
+    WebSocket: routerSocket(token),
     streamId,
     metadata: options.name === undefined ? undefined : { deviceName: options.name },
   });

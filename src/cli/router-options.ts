@@ -5,6 +5,8 @@ import { hideSecrets } from './hidden-url.ts';
 import { note } from './terminal.ts';
 
 const DEFAULT_ROUTER = 'http://127.0.0.1:3000';
+/** What may stand in a header. */
+const IN_HEADERS = /^[\x21-\x7e]+$/;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Which router, and who comes. */
@@ -29,9 +31,16 @@ export function addRouterOptions(command: Command): Command {
     .addOption(new Option('-t, --token <token>', "a session's token").env('WATCHOUT_TOKEN'));
 }
 
-/** The token to show. Undefined: there is none, and the router will say what it thinks of that. */
+/**
+ * The token to show. Undefined: there is none, and the router will say what it thinks of that.
+ * @throws Failure for what can be none.
+ */
 export function tokenFor({ router, token }: RouterOptions): string | undefined {
-  if (token !== undefined && token.trim() !== '') return token.trim();
+  const given = token?.trim() ?? '';
+  if (given !== '' && !IN_HEADERS.test(given)) {
+    throw new Failure('The token has spaces or letters in it that no token has.', ExitCode.usage);
+  }
+  if (given !== '') return given;
   const { hostname, port, protocol } = new URL(router);
   if (!LOOPBACK.test(hostname) || !/^(http|ws):$/.test(protocol)) return undefined;
   const demo = findNotices().find((notice) => String(notice.port) === (port === '' ? '80' : port));

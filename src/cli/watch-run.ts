@@ -4,6 +4,7 @@ import { ConnectionWords, refusal } from './connection-words.ts';
 import { Failure } from './failure.ts';
 import { hideSecrets } from './hidden-url.ts';
 import { tokenFor } from './router-options.ts';
+import { routerSocket } from './router-socket.ts';
 import { SavedFrames } from './saved-frames.ts';
 import { endOnSignal, endSoon } from './signals.ts';
 import { clockTime, endWithReader, note, say } from './terminal.ts';
@@ -23,7 +24,7 @@ export async function runWatch(streamId: string, options: WatchOptions): Promise
   const end = (failure?: Failure) => over.abort(failure);
   ended.addEventListener('abort', () => end(), { once: true });
 
-  const viewer = new Viewer({ url: options.router, token });
+  const viewer = new Viewer({ url: options.router, WebSocket: routerSocket(token) });
   const report: WatchReport = options.json ? jsonReport() : wordsReport(streamId, { hasFrames: !options.alerts });
   const words = new ConnectionWords(hideSecrets(options.router));
   let wasOpen = false;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { readWalk } from '../../src/demo/walk.ts';
 import { openEncoder } from '../support/client.ts';
 import { freePort } from '../support/free-port.ts';
@@ -29,6 +29,23 @@ test.each(['camera', 'watch'])(
     }
   },
 );
+
+test('a router that refuses at the upgrade lets cameras and viewers in by token, and those without a good one read why they stay out', async () => {
+  const strict = await startTestRouter({ env: { AUTH_REJECT_AT_UPGRADE: 'true' } });
+  onTestFinished(() => strict.stop());
+  const { token } = await strict.signUp();
+  const env = { WATCHOUT_TOKEN: token };
+  const camera = run(['camera', pictureFolder('strict', walk), '-r', strict.httpUrl], { env });
+  const viewer = run(['watch', 'strict', '-r', strict.httpUrl], { env });
+  const wrong = run(['watch', 'strict', '-r', strict.httpUrl], { env: { WATCHOUT_TOKEN: 'a-token-that-nobody-has' } });
+  const none = run(['watch', 'strict', '-r', strict.httpUrl]);
+  await camera.says('sends what comes from');
+  await viewer.says(/strict {2}\d+ fps, .* streaming/);
+  expect(await wrong.exited).toBe(1);
+  expect(wrong.stderr()).toContain('The token is wrong, or its session has ended.');
+  expect(await none.exited).toBe(1);
+  expect(none.stderr()).toContain('give a session’s token with --token or in WATCHOUT_TOKEN');
+});
 
 test('somebody else’s stream is refused with its name, to cameras and to viewers', async () => {
   const [anna, ben] = [await router.signUp(), await router.signUp()];
@@ -76,6 +93,7 @@ const WRONG: readonly [string[], string][] = [
   [['camera', 'x', '--stream', 'a b'], 'It must be 1 to 128 of the characters'],
   [['camera', 'x', '--router', 'ftp://x'], 'It must begin with http://'],
   [['camera', 'x', '--header', 'nothing'], 'It must look like "Name: value".'],
+  [['watch', 'x', '--token', '…'], 'The token has spaces or letters'],
   [['watch'], 'Which stream?'],
   [['watch', 'a b'], "The stream's name must be"],
   [['watch', 'x', '--max-fps', '3'], 'It must be one of 1, 2, 5, 10, 15, 30.'],
