@@ -75,7 +75,9 @@ describe.skipIf(!hasChromium())('the wall, in Chromium', () => {
     const router = await startRouter();
     const { token } = await router.signUp();
     const page = await openWall(browser, `${router.httpUrl}/?token=${token}`);
-    await page.getByText(`npx watchout-router camera ./pictures --router ${router.httpUrl}`).waitFor();
+    await page.getByText('in the router’s folder').waitFor();
+    const command = await page.locator('pre').textContent();
+    expect(command).toBe(`WATCHOUT_TOKEN=… npx --no watchout-router camera ./pictures --router ${router.httpUrl}`);
     await page.getByText('Make this device a camera').click();
     await page.waitForURL(`${router.httpUrl}/camera`);
   });

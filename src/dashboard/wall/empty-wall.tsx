@@ -9,9 +9,10 @@ export function EmptyWall() {
           Make this device a camera
         </a>
       </p>
-      <p>Or play a folder of pictures from a terminal:</p>
+      <p>Or play a folder of pictures from a terminal, in the router’s folder and with your session’s token:</p>
+      {/* `--no`: elsewhere npx would look for a package of this name on the registry, and hand the token to whatever it finds. */}
       <pre>
-        <code>npx watchout-router camera ./pictures --router {address} --token …</code>
+        <code>WATCHOUT_TOKEN=… npx --no watchout-router camera ./pictures --router {address}</code>
       </pre>
       <p class="muted">It appears here by itself as soon as it is there.</p>
     </div>
