@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { constraintsOf, restoreSettings } from '../../src/dashboard/camera/settings.ts';
-import { cameraTrouble, type Filmed, paceWords, pageTrouble } from '../../src/dashboard/camera/words.ts';
+import {
+  alarmWords,
+  cameraTrouble,
+  type Filmed,
+  paceWords,
+  pageTrouble,
+  sightTrouble,
+  withLostAlarm,
+} from '../../src/dashboard/camera/words.ts';
 
 const WELL: Filmed = {
   sentFps: 15,
@@ -40,6 +48,20 @@ test.each([
   ['AbortError', /does not start: broken/],
 ])('a camera that cannot be had (%s) is explained with what to do', (name, words) => {
   expect(cameraTrouble(name, 'broken')).toMatch(words);
+});
+
+test('a camera that is on and gives nothing is explained, one that gives pictures is not', () => {
+  expect(sightTrouble('moving')).toBeUndefined();
+  for (const sight of ['muted', 'still'] as const) expect(sightTrouble(sight)).toMatch(/another app.*Nothing is sent/);
+});
+
+test('who raised an alarm knows whether it is on its way, there, or lost with the camera', () => {
+  expect(alarmWords({ kind: 'none' })).toBeUndefined();
+  expect(alarmWords({ kind: 'waiting' })).toMatch(/waits for the connection/);
+  expect(alarmWords({ kind: 'sent', atMs: 0 })).toMatch(/^Alarm sent at /);
+  expect(alarmWords({ kind: 'left-out' })).toMatch(/not taken/);
+  expect(withLostAlarm(undefined)).toMatch(/^The alarm was not sent/);
+  expect(withLostAlarm('A newer connection took the stream over')).toMatch(/over\. The alarm was not sent/);
 });
 
 test('a page without HTTPS says that this is why there is no camera', () => {

@@ -3,6 +3,7 @@ import type { ConnectionRow, FedStream, Ready, Stats, WatchedStream } from '../.
 import { quantile, readExposition } from '../../src/dashboard/ops/exposition.ts';
 import { flowOf } from '../../src/dashboard/ops/flow.ts';
 import { headline } from '../../src/dashboard/ops/headline.ts';
+import { loneValues } from '../../src/dashboard/ops/lone-values.ts';
 import { arranged, rowsOf } from '../../src/dashboard/ops/rows.ts';
 import { type Look, recentSpan, withLook } from '../../src/dashboard/ops/samples.ts';
 import { whySlow } from '../../src/dashboard/ops/why-slow.ts';
@@ -399,6 +400,12 @@ describe('samples', () => {
     expect(recentSpan(looks, 10)?.seconds).toBe(3);
     expect(recentSpan(looks, 1)).toBeUndefined();
   });
+});
+
+test('a value with none beside it is drawn as a dot, where a line of it would be nothing', () => {
+  expect(loneValues([7, null, 3, 4, null, 0, undefined, 5, 6])).toEqual([0, 5]);
+  expect(loneValues([1])).toEqual([0]);
+  expect(loneValues([])).toEqual([]);
 });
 
 describe('what Prometheus is told', () => {

@@ -175,5 +175,13 @@ describe.skipIf(!hasChromium())('the ops page, in Chromium', () => {
     const why = await page.locator('tbody td.why').first().boundingBox();
     expect((why?.x ?? 0) + (why?.width ?? 0)).toBeLessThanOrEqual(PHONE.width);
     expect(await page.getByRole('table').getByRole('row').count()).toBe(2);
+    // The numbers of a card stand in one line, whatever is above them.
+    const heights = await page
+      .locator('tbody tr')
+      .first()
+      .locator('td.numeric')
+      .evaluateAll((cells) => cells.map((cell) => Number.parseFloat(getComputedStyle(cell, '::before').height)));
+    expect(heights).toHaveLength(4);
+    expect(new Set(heights).size).toBe(1);
   });
 });

@@ -24,12 +24,13 @@ export function Live({ filming, state: { streamId, picture, connection }, name }
         {connection.name === 'open' && blindness === undefined && <span class="on-air">Live</span>}
       </div>
       <div class="panel">
-        {blindness !== undefined && (
+        {blindness === undefined ? (
+          <Numbers filming={filming} isSending={connection.name === 'open'} />
+        ) : (
           <p class="blind" role="alert">
             {blindness}
           </p>
         )}
-        <Numbers filming={filming} isSending={connection.name === 'open' && blindness === undefined} />
         <p class="buttons">
           <button type="button" class="primary" onClick={() => filming.stop()}>
             Stop
@@ -42,7 +43,9 @@ export function Live({ filming, state: { streamId, picture, connection }, name }
             See it on the wall
           </a>
         </p>
-        <p role="status">{alarmWords(filming.alarm.state.value)}</p>
+        <p class="alarm-state" role="status">
+          {alarmWords(filming.alarm.state.value)}
+        </p>
         <p class="muted">
           The camera films while this page is in front: phones stop the cameras of pages behind others.
         </p>

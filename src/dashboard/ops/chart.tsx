@@ -2,6 +2,7 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { ChartPlan } from './charts.ts';
+import { loneValues } from './lone-values.ts';
 import { clockTime } from './numbers.ts';
 import { KEPT_MS, type Look, spanOf } from './samples.ts';
 
@@ -126,7 +127,12 @@ function draw(plan: ChartPlan, place: HTMLElement, legend: HTMLElement): uPlot {
         width: 1.75,
         dash: DASHES[index] ?? [],
         spanGaps: false,
-        points: { show: false },
+        points: {
+          show: true,
+          size: 4,
+          fill: colourOf(`.line-${index}`),
+          filter: (plot: uPlot, series: number) => loneValues(Array.from(plot.data[series] ?? [])),
+        },
       })),
     ],
   };
