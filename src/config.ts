@@ -27,7 +27,7 @@ function hasUser(url: string): boolean {
   return URL.canParse(url) && (new URL(url).username !== '' || new URL(url).password !== '');
 }
 
-/** Every variable the router reads, with its meaning for `.env.example` and the README; a test holds the three together. */
+/** Every variable the router reads, with its meaning for `.env.example` and `docs/OPERATING.md`; a test holds the three together. */
 const environment = z.object({
   PORT: integer(0, 65_535, 3000),
   HOST: z.string().optional(),

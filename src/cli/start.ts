@@ -18,7 +18,7 @@ Examples:
 
 Environment:
   All of the router's: DATABASE_URL, BETTER_AUTH_SECRET, ML_SERVICE_URL, ALERT_WEBHOOK_URL and more.
-  The README has the table, and \`watchout-router check-config\` says what holds here. A file .env of
+  docs/OPERATING.md has the table, and \`watchout-router check-config\` says what holds here. A file .env of
   the working folder is read; what the environment itself says counts more.
 
 Signals:

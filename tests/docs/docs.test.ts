@@ -9,6 +9,7 @@ import { WEB_SOCKET_PATHS } from '../../src/gateways/websocket/doors.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const readme = read('README.md');
+const operating = read('docs/OPERATING.md');
 const protocol = read('proto/PROTOCOL.md');
 const example = read('.env.example');
 const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
@@ -24,13 +25,13 @@ function rows(markdown: string): string[][] {
   );
 }
 
-const environmentRows = rows(readme).filter(([name]) => /^`[A-Z][A-Z_]+`$/.test(name ?? ''));
+const environmentRows = rows(operating).filter(([name]) => /^`[A-Z][A-Z_]+`$/.test(name ?? ''));
 
-test('the README lists every environment variable, and no other', () => {
+test('OPERATING.md lists every environment variable, and no other', () => {
   expect(environmentRows.map(([name]) => name?.slice(1, -1)).sort()).toEqual([...ENVIRONMENT_VARIABLES].sort());
 });
 
-test('the defaults in the README are those of a router without any environment', () => {
+test('the defaults in OPERATING.md are those of a router without any environment', () => {
   const config: Record<string, unknown> = {
     ...readConfig({}),
     HOST: '0.0.0.0',

@@ -3,7 +3,7 @@ import type { MlStats, Stats, WebhookStats } from './stats.ts';
 
 /**
  * What `/stats` says, under the names that Prometheus and its users expect. Values of `cause` are the names that `/stats` has: who finds
- * `connections.refused.perUser` in the README finds it in a graph as well.
+ * `connections.refused.perUser` in docs/OPERATING.md finds it in a graph as well.
  */
 
 const BREAKER_STATES = ['closed', 'half-open', 'open'] as const;
