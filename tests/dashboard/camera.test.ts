@@ -107,6 +107,12 @@ describe.skipIf(!hasChromium())('the camera page, in Chromium', () => {
     expect(await page.locator('#sent-fps').count()).toBe(0);
     expect(await page.getByText('Live', { exact: true }).count()).toBe(0);
     await mute(false);
+    // As when the page is before the others again.
+    await page.locator('video').evaluate((video: HTMLVideoElement) => {
+      video.pause();
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await until('it shows on', () => page.locator('video').evaluate((video: HTMLVideoElement) => !video.paused));
     await page.getByText('Live', { exact: true }).waitFor();
     expect(await page.getByText('another app may be using it').count()).toBe(0);
   });

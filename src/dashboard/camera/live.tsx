@@ -15,6 +15,14 @@ export function Live({ filming, state: { streamId, picture, connection }, name }
   useEffect(() => {
     if (video.current !== null) video.current.srcObject = picture;
   }, [picture]);
+  useEffect(() => {
+    // Phones pause the videos of pages that are put behind others.
+    const playOn = () => {
+      if (document.visibilityState === 'visible') video.current?.play().catch(() => undefined);
+    };
+    document.addEventListener('visibilitychange', playOn);
+    return () => document.removeEventListener('visibilitychange', playOn);
+  }, []);
   useEffect(stayAwake, []);
   const blindness = sightTrouble(filming.sight.value);
   return (
