@@ -175,6 +175,7 @@ describe.skipIf(!hasChromium())('the ops page, in Chromium', () => {
     const why = await page.locator('tbody td.why').first().boundingBox();
     expect((why?.x ?? 0) + (why?.width ?? 0)).toBeLessThanOrEqual(PHONE.width);
     expect(await page.getByRole('table').getByRole('row').count()).toBe(2);
+    await page.getByText(/^1 connection: /).waitFor();
     // The numbers of a card stand in one line, whatever is above them.
     const heights = await page
       .locator('tbody tr')

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { session } from '../common/session.ts';
 import { SignIn } from '../common/sign-in.tsx';
 import { credentials, opsToken, type Tables, tables, trouble } from './connection-watch.ts';
-import { bytes, clockTime, duration, number } from './numbers.ts';
+import { bytes, clockTime, counted, duration, number } from './numbers.ts';
 import { OpsTokenForm } from './ops-token-form.tsx';
 import {
   arranged,
@@ -74,8 +74,8 @@ function Table({ tables }: { tables: Tables }) {
         </label>
         <span class="muted" id="connections-count">
           {rows.length === total
-            ? `${number(total)} connections`
-            : `${number(rows.length)} of ${number(total)} connections`}
+            ? counted(total, 'connection')
+            : `${number(rows.length)} of ${counted(total, 'connection')}`}
           : {whose}
           {tables.now.more ? `. Only the ${number(connections.length)} slowest are asked for` : ''}
         </span>
