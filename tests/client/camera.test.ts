@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasChromium, launchChromium } from '../support/chromium.ts';
+import { hasChromium, launchWholeChromium } from '../support/chromium.ts';
 import { jpegOf, openViewer, type TestClient } from '../support/client.ts';
 import { startTestRouter, type TestRouter } from '../support/router.ts';
 import { until } from '../support/until.ts';
@@ -18,7 +18,7 @@ describe.skipIf(!hasChromium())('a page that films, in Chromium', () => {
 
   beforeAll(async () => {
     router = await startTestRouter();
-    browser = await launchChromium(FLAGS);
+    browser = await launchWholeChromium(FLAGS);
     script = await bundle(fileURLToPath(new URL('pages/camera-page.ts', import.meta.url)), process.cwd());
   });
   afterAll(async () => {

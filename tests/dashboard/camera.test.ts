@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { hasChromium, launchChromium } from '../support/chromium.ts';
+import { hasChromium, launchWholeChromium } from '../support/chromium.ts';
 import { openEncoder, openViewer, type TestClient } from '../support/client.ts';
 import { FlakyLink } from '../support/flaky-link.ts';
 import { startTestRouter, type TestRouter } from '../support/router.ts';
@@ -16,7 +16,7 @@ describe.skipIf(!hasChromium())('the camera page, in Chromium', () => {
 
   beforeAll(async () => {
     router = await startTestRouter({ env: { SESSION_RECHECK_MS: '200', STREAM_GRACE_MS: '200' } });
-    browser = await launchChromium(FLAGS);
+    browser = await launchWholeChromium(FLAGS);
   });
   afterAll(async () => {
     await browser?.close();
@@ -205,7 +205,7 @@ describe.skipIf(!hasChromium())('the camera page, in Chromium', () => {
   });
 
   test('a browser that may not use its camera is told what to do', async () => {
-    const unwilling = await launchChromium(['--use-fake-device-for-media-stream', '--deny-permission-prompts']);
+    const unwilling = await launchWholeChromium(['--use-fake-device-for-media-stream', '--deny-permission-prompts']);
     onTestFinished(() => unwilling.close());
     const { token } = await router.signUp();
     const page = await (await unwilling.newContext()).newPage();

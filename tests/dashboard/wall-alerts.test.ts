@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { hasChromium, launchChromium } from '../support/chromium.ts';
+import { hasChromium, launchChromium, launchWholeChromium } from '../support/chromium.ts';
 import { FlakyLink } from '../support/flaky-link.ts';
 import { startTestMlService } from '../support/ml-service.ts';
 import { hide, openWall, playWalk, soon, startRouter, tileOf } from './wall-page.ts';
@@ -14,12 +14,12 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
   });
   afterAll(() => browser?.close());
 
-  async function world(options: Parameters<Browser['newContext']>[0] = {}) {
+  async function world(options: Parameters<Browser['newContext']>[0] = {}, where = browser) {
     const router = await startRouter();
     const { token } = await router.signUp();
     const gate = await playWalk(router, token, { streamId: 'gate', deviceName: 'Gate', fps: 5 });
     const yard = await playWalk(router, token, { streamId: 'yard', deviceName: 'Yard', fps: 5 });
-    const open = () => openWall(browser, `${router.httpUrl}/?token=${token}`, options);
+    const open = () => openWall(where, `${router.httpUrl}/?token=${token}`, options);
     const page = await open();
     await tileOf(page, 'gate').getByText('Gate', { exact: true }).waitFor();
     return { router, token, gate, yard, page, open };
@@ -250,7 +250,9 @@ describe.skipIf(!hasChromium())('alerts on the wall, in Chromium', () => {
   });
 
   test('a desktop notification calls who does not look, says what it is, and leads to the stream', async () => {
-    const { gate, page } = await world({ permissions: ['notifications'] });
+    const whole = await launchWholeChromium();
+    onTestFinished(() => whole.close());
+    const { gate, page } = await world({ permissions: ['notifications'] }, whole);
     await page.evaluate(() => {
       const Real = Notification;
       class Recorded extends Real {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
-import { hasChromium, launchChromium } from '../support/chromium.ts';
+import { hasChromium, launchWholeChromium } from '../support/chromium.ts';
 import { productionProcess } from '../support/process.ts';
 import { moves } from './pages.ts';
 import { drawnFps, openWall, tileOf } from './wall-page.ts';
@@ -39,7 +39,7 @@ test.skipIf(!hasChromium())(
       },
     );
     onTestFinished(() => void cameras.kill('SIGKILL'));
-    const browser = await launchChromium();
+    const browser = await launchWholeChromium();
     onTestFinished(() => browser.close());
     const page = await openWall(browser, `http://127.0.0.1:${router.port}/?token=${router.token}`);
     for (const streamId of STREAMS) await moves(tileOf(page, streamId).locator('canvas'));
