@@ -18,8 +18,8 @@ Examples:
 
 Environment:
   All of the router's: DATABASE_URL, BETTER_AUTH_SECRET, ML_SERVICE_URL, ALERT_WEBHOOK_URL and more.
-  docs/OPERATING.md has the table, and \`watchout-router check-config\` says what holds here. A file .env of
-  the working folder is read; what the environment itself says counts more.
+  docs/OPERATING.md has the table, and \`watchout-router check-config\` says what holds here. A file .env
+  of the working folder is read; what the environment itself says counts more.
 
 Signals:
   SIGTERM and SIGINT drain: clients are sent away in order, the process ends within 10 s.

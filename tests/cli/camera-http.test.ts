@@ -135,12 +135,13 @@ test('with --fps no more are taken of a source that sends more', async () => {
   const viewer = await openViewer(router.wsUrl, anna.token, 'capped', { encoding: 'msgpack' });
   play(source, 'capped', '--fps', '10');
   const timestamps: number[] = [];
-  while (timestamps.length < 11) {
+  while (timestamps.length < 21) {
     const frame = await viewer.next('video-frame');
     expect(isOfWalk(jpegOf(frame))).toBe(true);
     timestamps.push(frame['timestamp']);
   }
-  expect((timestamps[10] ?? 0) - (timestamps[0] ?? 0)).toBeGreaterThan(900);
+  // Two seconds; on a busy machine the first may have come late, and the others keep to the pace.
+  expect((timestamps[20] ?? 0) - (timestamps[0] ?? 0)).toBeGreaterThan(1_600);
 });
 
 test('the user and password of an address are shown to the camera, and to nobody else', async () => {
