@@ -17,6 +17,7 @@ export class FreshPictures {
   #count: number;
   #timeS: number;
   #request: number | undefined;
+  #wasCalled = false;
 
   /** `tracks`: of what the video plays; empty when it plays a file. */
   constructor(video: HTMLVideoElement, tracks: readonly MediaStreamTrack[]) {
@@ -54,6 +55,7 @@ export class FreshPictures {
   #listen(): void {
     if (!('requestVideoFrameCallback' in this.#video)) return;
     this.#request = this.#video.requestVideoFrameCallback(() => {
+      this.#wasCalled = true;
       this.#presented();
       this.#listen();
     });
@@ -64,7 +66,7 @@ export class FreshPictures {
     const count = countOf(this.#video);
     const { currentTime } = this.#video;
     if (count > this.#count) this.#presented();
-    else if (count === 0 && this.#request === undefined && currentTime !== this.#timeS) this.#presented();
+    else if (count === 0 && !this.#wasCalled && currentTime !== this.#timeS) this.#presented();
     this.#count = count;
     this.#timeS = currentTime;
   }

@@ -13,14 +13,21 @@ export interface LineEvents {
 
 interface Question {
   askedMs: number;
+  /** What was sent before it. */
+  behindBytes: number;
   answered: (rttMs: number) => void;
 }
 
 /** In a probe time is looked at so often, ms; and no two probes follow each other sooner. */
 const PROBE_TICK_MS = 1_000;
-/** Without an answer for so many ticks, and for two of the last round trips, a line is dead. As in `Watchdog` ticks are counted, since a page may be put to rest at once again. */
+/** Without a word for so many ticks, and for two of the last round trips, a line is dead. As in `Watchdog` ticks are counted, since a page may be put to rest at once again. */
 const PROBE_TICKS = 3;
-const MAX_PROBE_TICKS = 10;
+/** More, where a picture is on its way before the question: on 512 kbit/s one of 400 KB takes six seconds. */
+const PROBE_TICKS_BEHIND = 10;
+/** What is less than this is there at once, however slow the uplink. */
+const SMALL_BYTES = 16 * 1024;
+/** What the watchdog would take. */
+const MAX_PROBE_TICKS = 30;
 
 /** As browsers say that a connection was lost. */
 const LOST = 1006;
@@ -38,6 +45,9 @@ export class Line {
   #isProbing = false;
   #probedMs = Number.NEGATIVE_INFINITY;
   #lastRttMs = 0;
+  #sentBytes = 0;
+  /** That the router has. */
+  #confirmedBytes = 0;
   #isOver = false;
 
   constructor(socket: WebSocketLike, world: World, events: LineEvents) {
@@ -68,13 +78,16 @@ export class Line {
 
   /** Into nothing when the line is not open. */
   send(message: Outgoing): void {
-    if (this.isOpen) this.#socket.send(encodeMessage(message));
+    if (!this.isOpen) return;
+    const bytes = encodeMessage(message);
+    this.#sentBytes += bytes.length;
+    this.#socket.send(bytes);
   }
 
   /** Sends a `heartbeat`. `answered` is called when the router has everything that was sent before it; never if the line ends first. */
   ask(answered: (rttMs: number) => void): void {
     if (!this.isOpen) return;
-    this.#questions.push({ askedMs: this.#world.nowMs(), answered });
+    this.#questions.push({ askedMs: this.#world.nowMs(), behindBytes: this.#sentBytes, answered });
     this.send({ type: 'heartbeat' });
   }
 
@@ -85,12 +98,11 @@ export class Line {
     this.#isProbing = true;
     this.#probedMs = nowMs;
     // On a slow way an answer comes behind what was sent before it.
-    const ticks = PROBE_TICKS + Math.ceil((2 * this.#lastRttMs) / PROBE_TICK_MS);
+    const isBehindPictures = this.#sentBytes - this.#confirmedBytes > SMALL_BYTES;
+    const ticks =
+      (isBehindPictures ? PROBE_TICKS_BEHIND : PROBE_TICKS) + Math.ceil((2 * this.#lastRttMs) / PROBE_TICK_MS);
     this.#loseAfter(Math.min(ticks, MAX_PROBE_TICKS));
-    this.ask(() => {
-      this.#isProbing = false;
-      this.#stopProbe();
-    });
+    this.ask(() => undefined);
   }
 
   /** Ends it from here; nothing is heard of it any more. */
@@ -103,11 +115,14 @@ export class Line {
   #heard(data: unknown): void {
     if (this.#isOver) return;
     this.#watchdog.heard();
+    this.#isProbing = false;
+    this.#stopProbe();
     const message = decodeMessage(data);
     if (message?.type === 'heartbeat') {
       const question = this.#questions.shift();
       if (question === undefined) return;
       this.#lastRttMs = this.#world.nowMs() - question.askedMs;
+      this.#confirmedBytes = question.behindBytes;
       question.answered(this.#lastRttMs);
     } else if (message !== undefined) this.#events.message(message);
   }

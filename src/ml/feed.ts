@@ -206,31 +206,32 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.stats.inFlight += 1;
     this.stats.requests += 1;
     this.#framesUnderWay += samplers.length;
-    let stale = 0;
+    // A set: on its way from batches to single frames a transport may ask about one twice.
+    const stale = new Set<SampledFrame>();
     const mayGo = (frame: SampledFrame) => {
       const isFresh = clock.monotonicMs() - batch.takenAtMs(frame) <= this.#parts.maxAgeMs;
-      if (!isFresh) stale += 1;
+      if (!isFresh) stale.add(frame);
       return isFresh;
     };
     try {
       const frames = batch.send();
       if (this.#recent !== undefined) for (const { streamId } of frames) this.#remember(streamId, batch.of(streamId));
       const alerts = await transport.analyze(frames, mayGo);
-      const tookMs = clock.monotonicMs() - nowMs;
-      requestTook?.(tookMs, 'answered');
+      const answeredAtMs = clock.monotonicMs();
+      requestTook?.(answeredAtMs - nowMs, 'answered');
       this.#breaker.succeeded();
-      this.#allowance.answered(tookMs, frames.length, maxInFlight * transport.batchSize());
+      this.#allowance.answered(nowMs, answeredAtMs, frames.length, maxInFlight * transport.batchSize());
       const frameOf = (hint: FrameHint) => batch.seenIn(hint, () => this.find(hint));
       for (const alert of alerts) this.#deliver(alert, frameOf);
     } catch (error) {
       const failedAtMs = clock.monotonicMs();
       requestTook?.(failedAtMs - nowMs, 'failed');
       this.#breaker.failed(failedAtMs);
-      this.#allowance.failed(failedAtMs - nowMs, this.#framesUnderWay);
-      this.#failed(error, samplers.length - stale);
+      this.#allowance.failed(nowMs, failedAtMs, this.#framesUnderWay);
+      this.#failed(error, samplers.length - stale.size);
     }
-    this.stats.sent += samplers.length - stale;
-    this.stats.dropped.stale += stale;
+    this.stats.sent += samplers.length - stale.size;
+    this.stats.dropped.stale += stale.size;
     this.stats.inFlight -= 1;
     this.#framesUnderWay -= samplers.length;
     for (const sampler of samplers) this.#back(sampler);
@@ -264,8 +265,10 @@ export class MlFeed implements FrameTap, SamplerOwner {
     this.stats.failedRequests += 1;
     this.stats.dropped.failed += frames;
     const times = this.#failureLine.due(this.#parts.clock.monotonicMs());
-    if (times > 0)
-      this.#parts.log('warn', { times, reason: reasonOf(error) }, 'ML request failed, its frames are dropped');
+    if (times === 0) return;
+    const { frames: most } = this.#allowance;
+    const facts = { times, reason: reasonOf(error), ...(Number.isFinite(most) ? { mostFramesUnderWay: most } : {}) };
+    this.#parts.log('warn', facts, 'ML request failed, its frames are dropped');
   }
 }
 

@@ -17,6 +17,8 @@ const PING_INTERVAL_MS = 15_000;
 const MAX_SILENT_PINGS = 2;
 /** How long the other side may take to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 800;
+/** A service that says something is alive for so many deadlines, though it reads nothing. */
+const MAX_TALK = 4;
 /** Alerts are small; a larger message is a broken service. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
@@ -48,6 +50,8 @@ export class WsConnection {
   /** By the number in their ping, in order. As many as callers wait for. */
   readonly #underWay = new Map<number, Delivery>();
   #lastNumber = 0;
+  /** When something was read or taken last, or the first came under way. */
+  #progressAtMs = 0;
   /** Runs while something is under way, anew with all that moves. */
   #cancelDeadline: (() => void) | undefined;
   #reason: string | undefined;
@@ -84,7 +88,8 @@ export class WsConnection {
     });
     socket.on('message', (data) => {
       alive();
-      this.#moved();
+      // It works, though on what it has read: not for ever without reading.
+      if (parts.clock.monotonicMs() - this.#progressAtMs < MAX_TALK * parts.timeoutMs) this.#startDeadline();
       // Always one buffer, as nothing else was asked for.
       if (Buffer.isBuffer(data)) events.message(data);
     });
@@ -165,6 +170,11 @@ export class WsConnection {
 
   /** A service that works through much is slow, not dead: only one where nothing moves is given up. */
   #moved(): void {
+    this.#progressAtMs = this.#parts.clock.monotonicMs();
+    this.#startDeadline();
+  }
+
+  #startDeadline(): void {
     const { after, timeoutMs } = this.#parts;
     this.#cancelDeadline?.();
     this.#cancelDeadline = undefined;

@@ -164,6 +164,25 @@ describe('a page that is looked at again', () => {
     expect([FakeSocket.all.length, connection.state.name]).toEqual([1, 'open']);
   });
 
+  test('takes any word for a sign of life, and waits longer where a picture is on its way before the question', async () => {
+    const connection = await connect();
+    letIn(connection);
+    await world.pass(5_000);
+    FakeSocket.last.isDead = true;
+    world.comeBack();
+    await world.pass(2_000);
+    FakeSocket.last.say({ type: 'status', streamId: 's1', status: 'online' });
+    await world.pass(3_000);
+    expect([FakeSocket.all.length, connection.state.name]).toEqual([1, 'open']);
+
+    connection.openLine?.send({ type: 'video-frame', streamId: 's1', timestamp: 1, data: new Uint8Array(100_000) });
+    world.comeBack();
+    await world.pass(9_000);
+    expect(connection.state.name).toBe('open');
+    await world.pass(2_000);
+    expect(connection.state.name).not.toBe('open');
+  });
+
   test('leaves nothing behind when it is closed meanwhile', async () => {
     const connection = await connect();
     letIn(connection);

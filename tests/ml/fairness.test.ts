@@ -8,6 +8,8 @@ const SECONDS = 600;
 const STEP_MS = 10;
 const MAX_AGE_MS = 1_000;
 const TIMEOUT_MS = 5_000;
+/** What it was sent too much of at first it works through, though nobody waits for that any more. */
+const WARM_UP_SECONDS = 60;
 
 /** A service that analyses frame after frame, each in its time, and answers a batch when it is done with it: also where nobody waits for that any more. */
 class SlowService {
@@ -89,12 +91,14 @@ test.each([8, 2])(
     const service = new SlowService(world, fps);
     const ids = streamIds(STREAMS);
     const seconds = 300;
+    let answeredBefore = 0;
     for (let nowMs = 0; nowMs < seconds * 1_000; nowMs += STEP_MS) {
+      if (nowMs === WARM_UP_SECONDS * 1_000) answeredBefore = service.answered;
       for (const [index, id] of ids.entries()) if ((nowMs + index * 20) % (1_000 / CAMERA_FPS) === 0) world.frame(id);
       await service.step();
       world.time.advance(STEP_MS);
     }
-    expect(service.answered).toBeGreaterThan(0.8 * fps * seconds);
+    expect(service.answered - answeredBefore).toBeGreaterThan(0.8 * fps * (seconds - WARM_UP_SECONDS));
   },
 );
 

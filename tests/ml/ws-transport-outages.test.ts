@@ -31,6 +31,22 @@ describe('a service that comes and goes', () => {
     }
   });
 
+  test('that reads nothing is not alive for ever because it talks', async () => {
+    const service = await Service.start({}, (socket) => {
+      if (service.sockets.length > 1) return;
+      socket.pause();
+      const words = setInterval(() => socket.send('{"status":"ok"}'), 50);
+      onTestFinished(() => clearInterval(words));
+    });
+    const { transport, connected } = transportTo(service.port, { timeoutMs: 200 });
+    await connected();
+    const beganMs = performance.now();
+    await expect(transport.analyze([frameOf('a', randomBytes(MIB))])).rejects.toThrow('nothing read in 200 ms');
+    // It may be at work on what it has read.
+    expect(performance.now() - beganMs).toBeGreaterThan(700);
+    await connected(2);
+  });
+
   test('that reads nothing, whatever pongs it sends: what is under way fails in time, then it is redialled', async () => {
     const service = await Service.start({}, (socket) => {
       if (service.sockets.length > 1) return;

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { Encoder } from '../../client/index.ts';
 
-/** What became of the last alarm. `waiting`: the router may not have it yet. `left-out`: too many wait already. */
+/** What became of the last alarm. `waiting`: the router may not have it yet. `left-out`: too many wait already, and those it may not have either. */
 export type AlarmState = { kind: 'none' | 'waiting' | 'left-out' } | { kind: 'sent'; atMs: number };
 
 const LOOK_EVERY_MS = 200;
@@ -13,11 +13,7 @@ export class Alarm {
 
   raise(encoder: Encoder, message: string): void {
     clearInterval(this.#looking);
-    if (!encoder.sendAlert({ severity: 'critical', message })) {
-      this.state.value = { kind: 'left-out' };
-      return;
-    }
-    this.state.value = { kind: 'waiting' };
+    this.state.value = { kind: encoder.sendAlert({ severity: 'critical', message }) ? 'waiting' : 'left-out' };
     const look = () => {
       if (encoder.waitingAlerts > 0) return;
       clearInterval(this.#looking);
@@ -28,7 +24,8 @@ export class Alarm {
 
   /** The camera ends. Whether an alarm is lost by that. */
   stop(): boolean {
-    const isLost = this.state.value.kind === 'waiting';
+    const { kind } = this.state.value;
+    const isLost = kind === 'waiting' || kind === 'left-out';
     clearInterval(this.#looking);
     this.state.value = { kind: 'none' };
     return isLost;

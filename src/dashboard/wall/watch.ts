@@ -46,6 +46,8 @@ export class Watch {
   readonly #names = new Map<string, string>();
   /** Streams of others, with what ends watching them. */
   readonly #others = new Map<string, () => void>();
+  /** Of some of them nobody says any more when they end, see `#forgetUnheard`. */
+  readonly #formerPins = new Set<string>();
   readonly #endings: (() => void)[] = [];
   #namesTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -84,6 +86,8 @@ export class Watch {
     return () => {
       end();
       this.streams.value = withoutPin(this.streams.value, streamId);
+      this.#formerPins.add(streamId);
+      this.#askNamesIn(0);
       const { value: refusals } = this.refusals;
       this.refusals.value = new Map([...refusals].filter(([refused]) => refused !== streamId));
     };
@@ -143,6 +147,17 @@ export class Watch {
     }
   }
 
+  /** Another user's stream that is not open any more, and one too many to be watched: its tile would say "streaming" for ever. */
+  #forgetUnheard(own: ReadonlySet<string>): void {
+    for (const streamId of this.#formerPins) {
+      const isPinned = this.streams.value.some((entry) => entry.streamId === streamId && entry.isPinned);
+      const isHeard = own.has(streamId) || this.#others.has(streamId);
+      const isLive = this.streams.value.some((entry) => entry.streamId === streamId && entry.status !== 'offline');
+      if (isLive && !isPinned && !isHeard) this.streams.value = without(this.streams.value, streamId);
+    }
+    this.#formerPins.clear();
+  }
+
   #prune(nowMs: number): void {
     this.streams.value = withoutEnded(this.streams.value, nowMs);
   }
@@ -166,6 +181,7 @@ export class Watch {
       }
       this.streams.value = withNames(this.streams.value, this.#names);
       this.#watchOthers(streams.filter(({ own }) => !own).map(({ id }) => id));
+      this.#forgetUnheard(new Set(streams.filter(({ own }) => own).map(({ id }) => id)));
     } catch {
       // Ids do for names; whether the router answers at all, the connection says.
     }
