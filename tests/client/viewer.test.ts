@@ -145,8 +145,8 @@ test('a slow page is sent fewer pictures, and none that is old', async () => {
   process.stdout.write(`a page that takes 200 ms for each: ${ages.length} of ${sent} pictures, ages ${ages} ms\n`);
   expect(ages.length).toBeGreaterThan(10);
   expect(ages.length).toBeLessThanOrEqual(17);
-  // The first two come before anything is known of the page.
-  expect(Math.max(...ages.slice(3))).toBeLessThan(120);
+  // The first two come before anything is known of the page. One that had waited for another would be 200 ms old.
+  expect(Math.max(...ages.slice(3))).toBeLessThan(190);
 });
 
 test('a page that throws is told so, and sees the next picture', async () => {
