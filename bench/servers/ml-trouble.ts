@@ -5,7 +5,8 @@ import type { MlCondition, ServiceReport } from '../soak/conditions.ts';
 
 /**
  * An ML service that does what it likes, `ML_CONDITION` says what. It looks at 20 frames a second, one after the other, and
- * answers a batch when it is done with it, unless it is one that does not. `GET /report` tells what it was sent.
+ * answers a batch when it is done with it, unless it is one that does not. `GET /report` tells what it was sent since
+ * `GET /begin`.
  */
 const condition = (process.env['ML_CONDITION'] ?? 'busy') as Exclude<MlCondition, 'off' | 'dead'>;
 
@@ -19,11 +20,13 @@ const HUGE_BYTES = 20 * 1024 * 1024;
 const garbage = Buffer.from(Array.from({ length: 2_000 }, (_, index) => (index * 7_919 + 13) % 256));
 const huge = Buffer.alloc(HUGE_BYTES, ' ');
 
-const report: ServiceReport = { requests: 0, frames: 0, maxAgeMs: 0, ofStream: {} };
+const nothing = (): ServiceReport => ({ requests: 0, frames: 0, maxAgeMs: 0, ofStream: {} });
+let report = nothing();
 let freeAtMs = 0;
 
 async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.url === '/report') {
+  if (request.url === '/begin') report = nothing();
+  if (request.url === '/begin' || request.url === '/report') {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(report));
     return;
   }

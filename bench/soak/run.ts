@@ -89,6 +89,8 @@ async function watch({ condition, router, service }: Place, token: string, optio
   let sampling: NodeJS.Timeout | undefined;
   const report = await runLoad(plan, {
     onStart: () => {
+      // Of the ramp, in which a thousand clients come at once, ages say nothing.
+      if (service !== undefined) void askService(service, '/begin', condition);
       cpu.before = router.cpuSeconds();
       sampling = setInterval(() => resident.push(router.residentBytes()), MEMORY_EVERY_MS);
     },
@@ -110,16 +112,20 @@ async function watch({ condition, router, service }: Place, token: string, optio
       lateBytes: mean(resident.slice(-tenth)),
       maxBytes: Math.max(...resident),
     },
-    service: service === undefined ? undefined : await reportOf(service, condition),
+    service: service === undefined ? undefined : await askService(service, '/report', condition),
     ml,
   };
 }
 
 /** One that dies is asked until it lives. */
-async function reportOf(service: ServerProcess, condition: MlCondition): Promise<ServiceReport> {
+async function askService(
+  service: ServerProcess,
+  path: '/begin' | '/report',
+  condition: MlCondition,
+): Promise<ServiceReport> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return (await (await fetch(`http://127.0.0.1:${service.port}/report`)).json()) as ServiceReport;
+      return (await (await fetch(`http://127.0.0.1:${service.port}${path}`)).json()) as ServiceReport;
     } catch (error) {
       if (condition !== 'dying' || attempt > 100) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
