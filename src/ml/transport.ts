@@ -9,7 +9,7 @@ export interface SampledFrame {
   data: Uint8Array;
 }
 
-/** Whether a frame is still worth sending. Asked once more only about frames that were. */
+/** Whether a frame is still worth sending. May be asked several times about one; what was refused once stays behind. */
 export type MayGo = (frame: SampledFrame) => boolean;
 
 /** A way to an ML service. */

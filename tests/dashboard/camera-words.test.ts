@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Encoder } from '../../src/client/index.ts';
+import { Alarm } from '../../src/dashboard/camera/alarm.ts';
 import { constraintsOf, restoreSettings } from '../../src/dashboard/camera/settings.ts';
 import {
   alarmWords,
@@ -89,4 +91,16 @@ describe('settings', () => {
     expect(constraintsOf(settings)).toMatchObject({ facingMode: { ideal: 'environment' }, width: { ideal: 1280 } });
     expect(constraintsOf({ ...settings, device: 'abc' })).toMatchObject({ deviceId: { exact: 'abc' } });
   });
+});
+
+test('an alarm that waits is lost with its camera also where a later one was not taken', () => {
+  let hasRoom = true;
+  const encoder = { waitingAlerts: 1, sendAlert: () => hasRoom } as Partial<Encoder> as Encoder;
+  const alarm = new Alarm();
+  alarm.raise(encoder, 'Help');
+  hasRoom = false;
+  alarm.raise(encoder, 'Help again');
+  expect(alarm.state.value.kind).toBe('left-out');
+  expect(alarm.stop()).toBe(true);
+  expect(alarm.stop()).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { MlFeed, type MlFeedParts } from '../../src/ml/feed.ts';
-import type { MlTransport, SampledFrame } from '../../src/ml/transport.ts';
+import type { MayGo, MlTransport, SampledFrame } from '../../src/ml/transport.ts';
 import type { Clock, StreamTap } from '../../src/router/ports.ts';
 
 /** A clock with its timers: time passes only in `advance`, timer by timer. */
@@ -49,6 +49,8 @@ export interface FakeRequest {
   answer: (alerts?: unknown[]) => Promise<void>;
   fail: (reason?: string) => Promise<void>;
   isOpen: boolean;
+  /** What a transport asks before a frame goes out. */
+  mayGo: MayGo;
 }
 
 export class FakeService implements MlTransport {
@@ -69,13 +71,14 @@ export class FakeService implements MlTransport {
     return this.size;
   }
 
-  analyze(frames: readonly SampledFrame[]): Promise<unknown[]> {
+  analyze(frames: readonly SampledFrame[], mayGo: MayGo = () => true): Promise<unknown[]> {
     return new Promise((resolve, reject) => {
       const request: FakeRequest = {
         atMs: this.#time.monotonicMs(),
         frames,
         pictures: frames.map(pictureOf),
         isOpen: true,
+        mayGo,
         answer: (alerts = []) => {
           request.isOpen = false;
           resolve(alerts);

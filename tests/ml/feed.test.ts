@@ -577,3 +577,26 @@ test('a service that is back while no camera is live is well again without a fra
   world.service.isConnected = true;
   expect([world.feed.stats.breaker, world.feed.isDegraded]).toEqual(['closed', false]);
 });
+
+test.each(['answered', 'failed'])(
+  'a frame that grew too old before it went out counts as stale, once, though it is asked about twice; the others are %s',
+  async (end) => {
+    const world = new FeedWorld({ batchWaitMs: 0, batchSize: 2, maxInFlight: 1 });
+    world.frame('first');
+    world.frame('a');
+    world.time.advance(400);
+    world.frame('b');
+    await world.service.request(0).answer();
+    const request = world.service.request(1);
+    world.time.advance(700);
+    const asked = () => request.frames.map((frame) => [frame.streamId, request.mayGo(frame)]);
+    expect(asked()).toEqual([
+      ['a', false],
+      ['b', true],
+    ]);
+    expect(asked()).toHaveLength(2);
+    await (end === 'answered' ? request.answer() : request.fail());
+    const failed = end === 'answered' ? 0 : 1;
+    expect(world.feed.stats).toMatchObject({ sampled: 3, sent: 2, dropped: { replaced: 0, stale: 1, failed } });
+  },
+);
